@@ -1,0 +1,57 @@
+// Checkpoint: a model's files on disk, opened read-only: GGUF (one file or split) or a Hugging Face folder.
+//
+// Everything in a file is hostile until checked here: after open() every TensorView lies inside its
+// file, has a named format, a shape whose bytes are exactly its extent, and overlaps no other. Shapes
+// are in the order of the mathematics, [rows, cols] (GGUF stores them reversed).
+// It does not know what a tensor is for: names are strings, config values are looked up by key.
+#pragma once
+
+#include <filesystem>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/error.h"
+#include "base/format.h"
+#include "checkpoint/config.h"
+
+namespace orrery::checkpoint {
+
+struct TensorView {
+  std::string name;
+  Format format;
+  std::vector<u64> shape;  // [rows, cols], [experts, rows, cols] or [n]
+  Bytes bytes;             // exactly the values, in the file's map
+  u32 file = 0;            // which file of the checkpoint (for drop())
+};
+
+enum class Kind : u8 { kGguf, kHuggingFace };
+
+class Checkpoint {
+ public:
+  // `path`: a .gguf file (of a split one: any part), a folder with config.json and safetensors, or a
+  // folder with one .gguf file.
+  [[nodiscard]] static Result<std::unique_ptr<Checkpoint>> open(const std::filesystem::path& path);
+  virtual ~Checkpoint() = default;
+
+  [[nodiscard]] virtual Kind kind() const = 0;
+  [[nodiscard]] virtual const std::filesystem::path& path() const = 0;
+
+  // GGUF: the metadata, all keys as they stand ("llama.block_count", "tokenizer.ggml.tokens").
+  // Hugging Face: config.json.
+  [[nodiscard]] virtual const Config& config() const = 0;
+
+  // A small text file beside the weights ("tokenizer.json", "tokenizer_config.json",
+  // "chat_template.jinja", "generation_config.json"); an error when there is none (GGUF: always).
+  [[nodiscard]] virtual Result<std::string> text_file(std::string_view name) const = 0;
+
+  [[nodiscard]] virtual const std::vector<TensorView>& tensors() const = 0;
+  [[nodiscard]] const TensorView* find(std::string_view name) const;  // null when absent
+
+  // The bytes of this tensor are not needed again soon (see MappedFile::drop).
+  virtual void drop(const TensorView& tensor) const = 0;
+  [[nodiscard]] virtual u64 file_bytes() const = 0;  // all weight files together
+};
+
+}  // namespace orrery::checkpoint

@@ -1,0 +1,36 @@
+// Activations: the right-hand side of a matrix product, converted once per phase into the form that a
+// layout's arithmetic takes.
+//
+// kF32       the values.
+// kBf16      the values rounded to bfloat16 (nearest even).
+// kInt8Per32 each 32 values: scale = amax / 127, q = nearest-even(x * (127 / amax)) (all 0 when amax is
+//            0), and scale * sum(q), the float that a layout with mins multiplies.
+// kInt8Per256 the same with one scale for 256 values (the last block may be shorter), and integer sums of
+//            each 16 q.
+// int8 values lie in slabs [block of 256][column][256 bytes]: 64-byte aligned, unused bytes zero.
+#pragma once
+
+#include "base/types.h"
+#include "kernels/packed.h"
+
+namespace orrery::kernels {
+
+struct Activations {
+  ActivationKind kind;
+  u32 depth;    // K
+  u32 columns;  // tokens
+  f32* f32_values;   // kF32: [column][round_up(depth, 32)], zero padded
+  u16* bf16_values;  // kBf16: [column][round_up(depth, 32)], zero padded
+  i8* values;        // int8: [block][column][256]
+  f32* scales;       // kInt8Per32: [block][column][8]; kInt8Per256: [block][column]
+  f32* scaled_sums;  // kInt8Per32: [block][column][8], scale * sum of 32
+  i16* sums;         // kInt8Per256: [block][column][16], sums of 16
+  [[nodiscard]] u32 blocks() const { return divide_up(depth, kBlockDepth); }
+};
+
+// Bytes that activations of this kind and size need, and the Activations laid over such memory
+// (64-byte aligned; not owned).
+[[nodiscard]] u64 activation_bytes(ActivationKind kind, u32 depth, u32 columns_max);
+[[nodiscard]] Activations place_activations(ActivationKind kind, u32 depth, u32 columns, u8* memory);
+
+}  // namespace orrery::kernels

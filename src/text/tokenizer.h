@@ -1,0 +1,64 @@
+// Tokenizer: text to token ids and back, exactly as the maker's library does it.
+//
+// It is data (vocabulary, merges, pre-tokenizer, normaliser, added tokens) interpreted by one engine; the
+// readers (tokenizer.json, GGUF metadata, tokenizer.model, tekken.json) only fill TokenizerData.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/error.h"
+#include "base/types.h"
+
+namespace orrery::text {
+
+using TokenId = i32;
+
+enum class Special : u8 {
+  kParse,  // special tokens written in the text become control tokens, as Hugging Face tokenizers do
+  kText,   // they stay text: for user content in chats and requests
+};
+
+class Tokenizer {
+ public:
+  // `json`: the text of tokenizer.json.
+  [[nodiscard]] static Result<std::unique_ptr<Tokenizer>> from_tokenizer_json(std::string_view json);
+  // From the tokenizer.ggml.* metadata of a GGUF file.
+  struct GgufMetadata {
+    std::string model;  // tokenizer.ggml.model: "gpt2", "llama", ...
+    std::string pre;    // tokenizer.ggml.pre
+    std::span<const std::string> tokens;
+    std::span<const i64> token_types;  // empty: all normal
+    std::span<const f64> scores;       // empty: none
+    std::span<const std::string> merges;
+    std::optional<i64> bos, eos, unknown, pad, eot;
+    std::optional<bool> add_bos, add_eos, add_space_prefix;
+  };
+  [[nodiscard]] static Result<std::unique_ptr<Tokenizer>> from_gguf(const GgufMetadata& metadata);
+  virtual ~Tokenizer() = default;
+
+  // Ids of `text`, any bytes. `add`: with the tokens that the tokenizer puts around a text (BOS, EOS).
+  [[nodiscard]] virtual std::vector<TokenId> encode(std::string_view text, Special special, bool add) const = 0;
+
+  // The bytes of ids as the maker's decode() gives them (special tokens kept when `keep_special`); ids
+  // outside the vocabulary give nothing. Invalid UTF-8 becomes U+FFFD as in the maker's library.
+  [[nodiscard]] virtual std::string decode(std::span<const TokenId> ids, bool keep_special) const = 0;
+
+  // The bytes that one token stands for inside a running text (may be part of a character).
+  [[nodiscard]] virtual std::string token_bytes(TokenId id) const = 0;
+  // The token as it stands in the vocabulary file ("Ġthe").
+  [[nodiscard]] virtual std::string_view token_name(TokenId id) const = 0;
+
+  [[nodiscard]] virtual u32 vocab_size() const = 0;
+  [[nodiscard]] virtual bool is_special(TokenId id) const = 0;  // control tokens: hidden in a reply
+  [[nodiscard]] virtual std::optional<TokenId> find(std::string_view token) const = 0;
+  [[nodiscard]] virtual std::optional<TokenId> bos() const = 0;
+  [[nodiscard]] virtual std::optional<TokenId> eos() const = 0;
+  [[nodiscard]] virtual std::string_view pre_tokenizer_name() const = 0;
+};
+
+}  // namespace orrery::text
