@@ -240,7 +240,9 @@ def no_dead_code(tree):
                 yield path, number, "looks like commented-out code"
 
 
-HOSTS = {"www.apache.org", "www.w3.org", "arxiv.org", "localhost", "127.0.0.1", "example.com"}
+# git-lfs.github.com is the first line of every Git LFS pointer file, which a reader must know.
+HOSTS = {"www.apache.org", "www.w3.org", "arxiv.org", "localhost", "127.0.0.1", "example.com",
+         "git-lfs.github.com"}
 
 
 def no_foreign_hosts(tree):
