@@ -111,10 +111,11 @@ TEST(Host, V2MaxIsNoLimitAndAnAncestorsLimitBinds) {
   root.v2("/a/b/c")
       .file("sys/fs/cgroup/a/b/c/cpu.max", "max 100000\n")
       .file("sys/fs/cgroup/a/b/c/memory.max", "max\n")
-      .file("sys/fs/cgroup/a/b/cpu.max", "800000 100000\n")
-      .file("sys/fs/cgroup/a/cpu.max", "300000 50000\n")
+      .file("sys/fs/cgroup/a/b/cpu.max", "300000 50000\n")
+      .file("sys/fs/cgroup/a/cpu.max", "800000 100000\n")
       .file("sys/fs/cgroup/a/memory.max", "2000000000\n")
       .file("sys/fs/cgroup/a/b/memory.max", "9000000000\n")
+      .file("sys/fs/cgroup/memory.max", "9500000000\n")
       .file("sys/fs/cgroup/cpuset.cpus.effective", "0-15\n");
   const Host host = root.probe();
   EXPECT_DOUBLE_EQ(host.cpu_quota, 6.0);
