@@ -64,8 +64,11 @@ Result<Perplexity> perplexity(Engine& engine, std::string_view text, u32 window,
     if (adds_bos) part.front() = *bos;
     sequence.truncate(0);
     const auto count = [&](u32 index, std::span<const f32> logits) -> Result<void> {
-      if (index + 1 < window)
-        mean.add(surprise(logits, part[index + 1], engine.kernels(), scratch));
+      if (index + 1 == window) return {};
+      const text::TokenId expected = part[index + 1];
+      if (expected < 0 || u64(expected) >= logits.size())
+        return fail("token {} of the text is outside the model's {} tokens", expected, logits.size());
+      mean.add(surprise(logits, expected, engine.kernels(), scratch));
       return {};
     };
     CHECK_OK(engine.score(sequence, part, first, count));
