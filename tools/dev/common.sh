@@ -26,7 +26,8 @@ step() {
 show() {
   local word line='+'
   for word in "$@"; do
-    if [[ $word =~ ^[A-Za-z0-9_./:=+,@%-]+$ ]]; then line+=" $word"; else line+=" $(printf '%q' "$word")"; fi
+    if [[ ! $word =~ ^[A-Za-z0-9_./:=+,@%-]+$ ]]; then word=$(printf '%q' "$word"); fi
+    line+=" $word"
   done
   say "$line"
 }

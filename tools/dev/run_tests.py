@@ -10,6 +10,7 @@ build/test-logs; only what failed is shown. It builds nothing: `./dev test` does
 import os
 import pathlib
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -57,6 +58,9 @@ def run(step):
     """The command's exit code, or None when its time ran out; its output is in the log."""
     log = LOGS / (step.name.replace("/", "-") + ".log")
     environment = {**os.environ, **step.environment}
+    if not shutil.which(step.command[0]):
+        log.write_text(f"{step.command[0]} does not exist: is it built?\n", encoding="utf-8")
+        return 127, log
     with open(log, "w", encoding="utf-8") as out:
         process = subprocess.Popen(
             step.command, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.STDOUT,
@@ -130,10 +134,9 @@ def script_steps():
 
 
 def fuzz_steps():
-    for program in sorted((ROOT / "build" / "fuzz").glob("fuzz_*")):
-        if not (program.is_file() and os.access(program, os.X_OK)):
-            continue
-        name = program.name.removeprefix("fuzz_")
+    for source in sorted((ROOT / "fuzz").glob("*.cpp")):
+        name = source.stem
+        program = ROOT / "build" / "fuzz" / f"fuzz_{name}"
         found = ROOT / ".cache" / "fuzz" / name
         found.mkdir(parents=True, exist_ok=True)
         corpus = ROOT / "fuzz" / "corpus" / name
@@ -163,7 +166,8 @@ def main():
     wanted = sys.argv[1] if len(sys.argv) > 1 else ""
     steps = all_steps(sys.argv[2] if len(sys.argv) > 2 else "")
     if wanted:
-        steps = [step for step in steps if step.name == wanted or step.name.startswith(wanted + "/")]
+        steps = [step for step in steps
+                 if step.name == wanted or step.name.startswith(wanted + "/")]
         if not steps:
             names = ", ".join(step.name for step in all_steps(""))
             print(f"no test named {wanted}; these there are: {names}")

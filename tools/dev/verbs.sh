@@ -75,7 +75,8 @@ verb_bench() { # [peer|model|NAME] [ARGUMENTS]
       ;;
     *)
       build_preset release
-      [[ -x build/release/$what ]] || die "no bench named $what: try peer, model, or a program of bench/"
+      [[ -x build/release/$what ]] ||
+        die "no bench named $what: try peer, model, or a program of bench/"
       plain "build/release/$what" "$@"
       ;;
   esac
@@ -111,15 +112,16 @@ verb_fuzz() { # [TARGET] [--seconds N]
   [[ -f fuzz/CMakeLists.txt ]] || die "there are no fuzz targets yet"
   need_packages build test
   build_preset fuzz fuzzers
-  local program name found=0
-  for program in build/fuzz/fuzz_*; do
-    [[ -x $program && -f $program ]] || continue
-    name=${program##*/fuzz_}
+  local source name corpora found=0
+  for source in fuzz/*.cpp; do
+    name=$(basename "$source" .cpp)
     if [[ -n $target && $name != "$target" ]]; then continue; fi
     found=1
-    mkdir -p ".cache/fuzz/$name" "fuzz/corpus/$name"
-    plain "$program" -max_total_time="$seconds" -timeout=10 -rss_limit_mb=1024 -print_final_stats=1 \
-      -artifact_prefix=".cache/fuzz/$name-" ".cache/fuzz/$name" "fuzz/corpus/$name"
+    corpora=(".cache/fuzz/$name")
+    mkdir -p "${corpora[0]}"
+    if [[ -d fuzz/corpus/$name ]]; then corpora+=("fuzz/corpus/$name"); fi
+    plain "build/fuzz/fuzz_$name" -max_total_time="$seconds" -timeout=10 -rss_limit_mb=1024 \
+      -print_final_stats=1 -artifact_prefix=".cache/fuzz/$name-" "${corpora[@]}"
   done
   [[ $found == 1 ]] || die "no fuzz target named $target: see fuzz/"
 }
@@ -138,9 +140,9 @@ verb_format() { # [--check]
 verb_tidy() { # [--all]
   need_packages build
   need_python format tidy
-  plain .venv/bin/python tests/tidy/run.py
+  local files bad=0
+  plain .venv/bin/python tests/tidy/run.py || bad=1
   plain cmake --preset release
-  local files
   if [[ ${1:-} == --all ]]; then
     files=$(cpp_files | grep -E '^(src|apps)/.*\.cpp$' || true)
   else
@@ -149,15 +151,16 @@ verb_tidy() { # [--all]
   fi
   if [[ -z $files ]]; then
     say "clang-tidy: no changed source; ./dev tidy --all looks at every one"
-    return 0
+    return "$bad"
   fi
   show .venv/bin/clang-tidy -p build/release --quiet '<each source>'
   # shellcheck disable=SC2086  # our file names hold no spaces
-  printf '%s\n' $files | xargs -P 2 -n 1 .venv/bin/clang-tidy -p build/release --quiet
+  printf '%s\n' $files | xargs -P 2 -n 1 .venv/bin/clang-tidy -p build/release --quiet || bad=1
+  return "$bad"
 }
 
 verb_serve() {
-  die "there is no server yet; it comes with a later issue (src/serve/README.md). Until then: ./dev run"
+  die "there is no server yet: it comes with a later issue (src/serve/README.md). Use ./dev run"
 }
 
 demo_model_if_missing() {
