@@ -29,6 +29,18 @@ inline std::vector<u32> f16_offsets(Format format) {
   }
 }
 
+// The second scale of a block (of its minimum) over the first, so that weights have mean about zero.
+inline f32 minimum_ratio(Format format) {
+  switch (format) {
+    case Format::kQ4_1: return -7.5f;
+    case Format::kQ5_1: return -15.5f;
+    case Format::kQ2_K: return 1.5f;
+    case Format::kQ4_K: return 7.5f;
+    case Format::kQ5_K: return 15.5f;
+    default: return 1;
+  }
+}
+
 // Largest magnitude of (scale x quant) over d, so that weights come out of about the same size.
 inline f32 block_range(Format format) {
   switch (format) {
@@ -65,11 +77,14 @@ inline std::vector<u8> random_rows(Format format, u32 rows, u32 cols, f32 size, 
   }
   for (u8& byte : bytes) byte = u8(random());
   std::uniform_real_distribution<f32> scale(0.5f, 1.5f);
-  for (u64 block = 0; block < bytes.size(); block += row.block_bytes)
+  for (u64 block = 0; block < bytes.size(); block += row.block_bytes) {
+    f32 value = 2 * size * scale(random) / block_range(format);
     for (u32 offset : f16_offsets(format)) {
-      const u16 half = f16_from_f32(2 * size * scale(random) / block_range(format));
+      const u16 half = f16_from_f32(value);
       std::memcpy(&bytes[block + offset], &half, 2);
+      value *= minimum_ratio(format);
     }
+  }
   return bytes;
 }
 
