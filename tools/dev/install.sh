@@ -27,8 +27,9 @@ need_packages() {
     if [[ " $* " == *" $group "* ]]; then names+=("$name"); fi
   done <tools/dev/packages.txt
   local installed
-  installed=$'\n'$(dpkg-query -W -f='${db:Status-Status} ${Package}\n' "${names[@]}" 2>/dev/null |
-    sed -n 's/^installed //p')$'\n'
+  # dpkg-query fails when it knows one of them not; what it does know it still tells.
+  installed=$'\n'$( (dpkg-query -W -f='${db:Status-Status} ${Package}\n' "${names[@]}" \
+    2>/dev/null || true) | sed -n 's/^installed //p')$'\n'
   for name in "${names[@]}"; do
     if [[ $installed != *$'\n'"$name"$'\n'* ]]; then missing+=("$name"); fi
   done
