@@ -1,9 +1,9 @@
-// Fuzzes the GGUF reader on one file in memory. What it accepts must keep the promises of Checkpoint:
-// views inside the file, of exactly their shape's bytes, and of distinct places.
+// Fuzzes the GGUF reader on one file in memory. What it accepts must keep the promises of
+// Checkpoint: views inside the file, of exactly their shape's bytes, and of distinct places.
+#include "checkpoint/gguf.h"
+
 #include <algorithm>
 #include <cstdlib>
-
-#include "checkpoint/gguf.h"
 
 using namespace orrery;
 

@@ -1,10 +1,11 @@
 // Fuzzes the safetensors reader on one file in memory. What it accepts must cover the data exactly:
 // each view begins where the one before it ends.
+#include "checkpoint/safetensors.h"
+
 #include <algorithm>
 #include <cstdlib>
 
 #include "checkpoint/contents.h"
-#include "checkpoint/safetensors.h"
 
 using namespace orrery;
 

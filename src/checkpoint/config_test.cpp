@@ -70,7 +70,8 @@ TEST(Config, DotsDescendOnlyWhereTheWholeNameIsNoKey) {
 }
 
 TEST(Config, ListsWhatNobodyRead) {
-  const Config config = parse(R"({"b": 1, "a": {"x": 1, "y": {"z": 2}, "w": {}}, "c": null, "d": 0})");
+  const Config config =
+      parse(R"({"b": 1, "a": {"x": 1, "y": {"z": 2}, "w": {}}, "c": null, "d": 0})");
   EXPECT_EQ(config.unread(), (std::vector<std::string>{"a.w", "a.x", "a.y.z", "b", "d"}));
   EXPECT_TRUE(config.has("b"));  // asking whether a key is there reads nothing
   EXPECT_FALSE(config.has("c"));
@@ -83,8 +84,9 @@ TEST(Config, ListsWhatNobodyRead) {
 TEST(Config, NumbersKeepTheirLimits) {
   EXPECT_EQ(*parse(R"({"x": 9223372036854775807})").get_integer("x"), INT64_MAX);
   EXPECT_EQ(*parse(R"({"x": -9223372036854775808})").get_integer("x"), INT64_MIN);
-  const std::string numbers[] = {"9223372036854775808", "-9223372036854775809", "1e999", "NaN",
-                                 "Infinity", "-Infinity", "1" + std::string(400, '0')};
+  const std::string numbers[] = {
+      "9223372036854775808", "-9223372036854775809",     "1e999", "NaN", "Infinity",
+      "-Infinity",           "1" + std::string(400, '0')};
   for (const std::string& number : numbers)
     EXPECT_FALSE(parse_config("{\"x\": " + number + "}")) << number;
   Object object;
@@ -104,11 +106,32 @@ TEST(Config, RefusesHostileJson) {
   std::string many = "{\"a\": [";
   for (u32 i = 0; i < 600'000; ++i) many += "0,";
   const std::string hostile[] = {
-      "", " ", "[]", "1", "null", "\"a\"", "{", "}", "{\"a\"}", "{\"a\": }", "{\"a\": 1,}", "{} x",
-      "{\"a\": 1, \"a\": 2}", "{\"a\": {\"b\": 1, \"b\": 1}}", "{a: 1}", "{\"a\": 'b'}",
-      "{\"a\": \"\xff\"}", "{\"a\": \"\\ud800\"}", "{\"a\": tru}", "{\"a\": 01}", "{\"a\": \"x",
-      "{\"a\": \"\n\"}", std::string("{\"a\": 1\0}", 9), deep_object,
-      "{\"a\": " + std::string(100'000, '[') + std::string(100'000, ']') + "}", many + "0]}"};
+      "",
+      " ",
+      "[]",
+      "1",
+      "null",
+      "\"a\"",
+      "{",
+      "}",
+      "{\"a\"}",
+      "{\"a\": }",
+      "{\"a\": 1,}",
+      "{} x",
+      "{\"a\": 1, \"a\": 2}",
+      "{\"a\": {\"b\": 1, \"b\": 1}}",
+      "{a: 1}",
+      "{\"a\": 'b'}",
+      "{\"a\": \"\xff\"}",
+      "{\"a\": \"\\ud800\"}",
+      "{\"a\": tru}",
+      "{\"a\": 01}",
+      "{\"a\": \"x",
+      "{\"a\": \"\n\"}",
+      std::string("{\"a\": 1\0}", 9),
+      deep_object,
+      "{\"a\": " + std::string(100'000, '[') + std::string(100'000, ']') + "}",
+      many + "0]}"};
   for (const std::string& json : hostile) {
     const Result<Config> config = parse_config(json);
     ASSERT_FALSE(config) << json.substr(0, 40);
@@ -132,10 +155,12 @@ TEST(Names, AreShownInOneLine) {
 }
 
 TEST(Names, AreUtf8WithoutControlCharacters) {
-  for (const char* name : {"a", "blk.0", "\xc3\xa4", "\xe2\x82\xac", "\xf0\x9f\xaa\x90", "\xed\x9f\xbf"})
+  for (const char* name :
+       {"a", "blk.0", "\xc3\xa4", "\xe2\x82\xac", "\xf0\x9f\xaa\x90", "\xed\x9f\xbf"})
     EXPECT_TRUE(is_valid_name(name, 64)) << name;
-  for (const char* name : {"", "a\n", "\x7f", "\x80", "\xc0\xaf", "\xc3", "\xe0\x80\xaf", "\xed\xa0\x80",
-                           "\xf4\x90\x80\x80", "\xf8\x88\x80\x80\x80", "\xe2\x82", "\xff"})
+  for (const char* name :
+       {"", "a\n", "\x7f", "\x80", "\xc0\xaf", "\xc3", "\xe0\x80\xaf", "\xed\xa0\x80",
+        "\xf4\x90\x80\x80", "\xf8\x88\x80\x80\x80", "\xe2\x82", "\xff"})
     EXPECT_FALSE(is_valid_name(name, 64)) << name;
   EXPECT_FALSE(is_valid_name("abc", 2));
   EXPECT_FALSE(is_valid_name(std::string_view("a\0b", 3), 64));

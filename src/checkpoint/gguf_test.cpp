@@ -63,7 +63,8 @@ const GgufMetadata kEveryType = {
     {"floats", array(GgufType::kF32, {{f32(0.5f)}})},
     {"bools", array(GgufType::kBool, {{true}, {false}})},
     {"nothing", array(GgufType::kU64, {})},
-    {"nested", array(GgufType::kArray, {array(GgufType::kI8, {{i8(1)}}), array(GgufType::kF64, {})})},
+    {"nested",
+     array(GgufType::kArray, {array(GgufType::kI8, {{i8(1)}}), array(GgufType::kF64, {})})},
 };
 
 void expect_every_type(const Config& config) {
@@ -162,8 +163,7 @@ TEST(Gguf, AlignmentMovesTheData) {
   for (const u32 alignment : {8u, 64u, 4096u}) {
     const auto path = folder.path() / "aligned.gguf";
     write_gguf(path, {{"general.alignment", {alignment}}},
-               {{"a", Format::kF32, {3}}, {"b", Format::kI8, {5}}},
-               alignment);
+               {{"a", Format::kF32, {3}}, {"b", Format::kI8, {5}}}, alignment);
     const auto checkpoint = open(path);
     for (const TensorView& tensor : checkpoint->tensors())
       EXPECT_EQ(std::uintptr_t(tensor.bytes.data()) % alignment, 0u);  // maps begin at a page
@@ -198,7 +198,8 @@ TEST(Gguf, AnyPartOpensTheWholeSplit) {
   write_gguf(folder.path() / "m-00001-of-00003.gguf", first, {});
   write_gguf(folder.path() / "m-00002-of-00003.gguf", split_keys(1, 3, 3),
              {{"a", Format::kF32, {4}}, {"b", Format::kF32, {4}}});
-  write_gguf(folder.path() / "m-00003-of-00003.gguf", split_keys(2, 3, 3), {{"c", Format::kF32, {8}}});
+  write_gguf(folder.path() / "m-00003-of-00003.gguf", split_keys(2, 3, 3),
+             {{"c", Format::kF32, {8}}});
   for (const char* name : {"m-00001-of-00003.gguf", "m-00003-of-00003.gguf", "."}) {
     const auto checkpoint = open(folder.path() / name);
     ASSERT_EQ(checkpoint->tensors().size(), 3u);
@@ -217,9 +218,10 @@ TEST(Gguf, NamesOfSplitFiles) {
   EXPECT_EQ(name->prefix, "my-model");
   EXPECT_EQ(name->number, 2u);
   EXPECT_EQ(name->count, 3u);
-  for (const char* other : {"model.gguf", "-00001-of-00003.gguf", "m-00004-of-00003.gguf",
-                            "m-00000-of-00003.gguf", "m-0001-of-00003.gguf", "m-00001-of-0000x.gguf",
-                            "m-00001-of-00003.bin", "m-+0001-of-00003.gguf", ""})
+  for (const char* other :
+       {"model.gguf", "-00001-of-00003.gguf", "m-00004-of-00003.gguf", "m-00000-of-00003.gguf",
+        "m-0001-of-00003.gguf", "m-00001-of-0000x.gguf", "m-00001-of-00003.bin",
+        "m-+0001-of-00003.gguf", ""})
     EXPECT_FALSE(parse_split_name(other)) << other;
 }
 
@@ -235,11 +237,11 @@ TEST(GgufWriter, RefusesWhatWouldBeNoFile) {
   EXPECT_FALSE(GgufWriter::create(folder.path() / "no" / "x.gguf", {}, {}));
   auto writer = *GgufWriter::create(path, {}, {{"a", Format::kF32, {2}}});
   const std::vector<u8> data(9);
-  EXPECT_FALSE(writer->write(data));                         // too much
+  EXPECT_FALSE(writer->write(data));  // too much
   EXPECT_TRUE(writer->write(Bytes(data).first(4)));
-  EXPECT_FALSE(writer->finish());                            // too little
+  EXPECT_FALSE(writer->finish());  // too little
   writer.reset();
-  EXPECT_TRUE(std::filesystem::is_empty(folder.path()));     // and nothing is left of it
+  EXPECT_TRUE(std::filesystem::is_empty(folder.path()));  // and nothing is left of it
 }
 
 }  // namespace

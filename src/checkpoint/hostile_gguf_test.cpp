@@ -1,5 +1,5 @@
-// GGUF files that lie: each must end in one error line that names the right reason, quickly and with
-// little memory. The files are put together byte by byte and opened from disk as a user would.
+// GGUF files that lie: each must end in one error line that names the right reason, quickly and
+// with little memory. The files are put together byte by byte and opened from disk as a user would.
 #include <gtest/gtest.h>
 #include <sys/resource.h>
 
@@ -89,38 +89,51 @@ std::vector<Hostile> metadata() {
   const std::string long_key(65'536, 'k');
   std::vector<Hostile> all = {
       {"key length 2^63", (Raw().gguf(3, 0, 1) << kHuge).data(64).bytes, "inside metadata key 0"},
-      {"key length 2^64-1", (Raw().gguf(3, 0, 1) << UINT64_MAX).data(64).bytes, "inside metadata key"},
+      {"key length 2^64-1", (Raw().gguf(3, 0, 1) << UINT64_MAX).data(64).bytes,
+       "inside metadata key"},
       {"empty key", (Raw().gguf(3, 0, 1).key("", GgufType::kU64) << u64(0)).bytes, "no valid name"},
-      {"long key", (Raw().gguf(3, 0, 1).key(long_key, GgufType::kU8) << u8(0)).bytes, "no valid name"},
-      {"key not UTF-8", (Raw().gguf(3, 0, 1).key("\xff\xfe", GgufType::kU8) << u8(0)).bytes, "\\xff\\xfe"},
-      {"key with a line end", (Raw().gguf(3, 0, 1).key("a\nb", GgufType::kU8) << u8(0)).bytes, "a\\x0ab"},
-      {"key twice", (Raw().gguf(3, 0, 2).key("k", GgufType::kU8) << u8(0)).bytes +
-           (Raw().key("k", GgufType::kU8) << u8(0)).bytes, "'k' stands twice"},
+      {"long key", (Raw().gguf(3, 0, 1).key(long_key, GgufType::kU8) << u8(0)).bytes,
+       "no valid name"},
+      {"key not UTF-8", (Raw().gguf(3, 0, 1).key("\xff\xfe", GgufType::kU8) << u8(0)).bytes,
+       "\\xff\\xfe"},
+      {"key with a line end", (Raw().gguf(3, 0, 1).key("a\nb", GgufType::kU8) << u8(0)).bytes,
+       "a\\x0ab"},
+      {"key twice",
+       (Raw().gguf(3, 0, 2).key("k", GgufType::kU8) << u8(0)).bytes +
+           (Raw().key("k", GgufType::kU8) << u8(0)).bytes,
+       "'k' stands twice"},
       {"value type 13", with_value(GgufType(13), Raw().data(64)), "unknown value type 13"},
       {"value type 2^31", with_value(GgufType(1u << 31), Raw().data(64)), "unknown value type"},
       {"bool of 2", with_value(GgufType::kBool, Raw() << u8(2)), "a bool has the value 2"},
       {"u64 above 2^63", with_value(GgufType::kU64, Raw() << kHuge), "too large"},
       {"u64 cut off", with_value(GgufType::kU64, Raw() << u32(0)), "ends inside"},
-      {"string length 2^63", with_value(GgufType::kString, (Raw() << kHuge).data(64)), "inside a string"},
-      {"string length 2^64-1", with_value(GgufType::kString, (Raw() << UINT64_MAX).data(64)), "inside a string"},
-      {"string past the end", with_value(GgufType::kString, (Raw() << u64(65)).data(64)), "inside a string"},
-      {"array of 2^60 u8", array_of(GgufType::kU8, u64(1) << 60, 64), "an array of 1152921504606846976"},
+      {"string length 2^63", with_value(GgufType::kString, (Raw() << kHuge).data(64)),
+       "inside a string"},
+      {"string length 2^64-1", with_value(GgufType::kString, (Raw() << UINT64_MAX).data(64)),
+       "inside a string"},
+      {"string past the end", with_value(GgufType::kString, (Raw() << u64(65)).data(64)),
+       "inside a string"},
+      {"array of 2^60 u8", array_of(GgufType::kU8, u64(1) << 60, 64),
+       "an array of 1152921504606846976"},
       {"array of 2^61 u64", array_of(GgufType::kU64, u64(1) << 61, 64), "an array of"},
       {"array of 2^64-1 strings", array_of(GgufType::kString, UINT64_MAX, 64), "an array of"},
       {"array one too long", array_of(GgufType::kU16, 33, 64), "an array of 33 elements"},
       {"array of 2^60 arrays", array_of(GgufType::kArray, u64(1) << 60, 64), "an array of"},
       {"array of unknown type", array_of(GgufType(13), 1, 64), "unknown value type 13"},
       {"array whose string runs over", array_of(GgufType::kString, 1, 64), "array element 0"},
-      {"array with a bool of 1 and 7", with_value(GgufType::kArray,
-           Raw() << GgufType::kBool << u64(2) << u8(1) << u8(7)), "array element 1: a bool"},
+      {"array with a bool of 1 and 7",
+       with_value(GgufType::kArray, Raw() << GgufType::kBool << u64(2) << u8(1) << u8(7)),
+       "array element 1: a bool"},
       {"arrays 9 deep", nested_arrays(8), "nested more than 8 deep"},
       {"arrays 10000 deep", nested_arrays(10'000), "nested more than 8 deep"},
-      {"5 million bools", array_of(GgufType::kBool, 5'000'000, 5'000'000), "more than 4194304 elements"},
+      {"5 million bools", array_of(GgufType::kBool, 5'000'000, 5'000'000),
+       "more than 4194304 elements"},
   };
   Raw budget;  // each array is within the limit, all together are not
   budget.gguf(3, 0, 40);
   for (u32 i = 0; i < 40; ++i)
-    (budget.key(fmt::format("k{}", i), GgufType::kArray) << GgufType::kU8 << u64(1 << 17)).data(1 << 17);
+    (budget.key(fmt::format("k{}", i), GgufType::kArray) << GgufType::kU8 << u64(1 << 17))
+        .data(1 << 17);
   all.push_back({"40 arrays of 2^17", budget.bytes, "more than 4194304 elements"});
   return all;
 }
@@ -128,9 +141,10 @@ std::vector<Hostile> metadata() {
 std::vector<Hostile> alignments() {
   std::vector<Hostile> all;
   for (const u32 alignment : {0u, 1u, 3u, 4u, 33u, 1u << 21, 1u << 31, UINT32_MAX})
-    all.push_back({fmt::format("alignment {}", alignment),
-                   (Raw().gguf(3, 0, 1).key("general.alignment", GgufType::kU32) << alignment).bytes,
-                   "general.alignment is"});
+    all.push_back(
+        {fmt::format("alignment {}", alignment),
+         (Raw().gguf(3, 0, 1).key("general.alignment", GgufType::kU32) << alignment).bytes,
+         "general.alignment is"});
   all.push_back({"alignment as string",
                  Raw().gguf(3, 0, 1).key("general.alignment", GgufType::kString).string("32").bytes,
                  "general.alignment is no integer"});
@@ -141,7 +155,8 @@ std::vector<Hostile> alignments() {
 }
 
 // A file with one tensor and 1024 bytes of data.
-std::string with_tensor(std::string_view name, std::initializer_list<u64> sizes, u32 type, u64 offset) {
+std::string with_tensor(std::string_view name, std::initializer_list<u64> sizes, u32 type,
+                        u64 offset) {
   return Raw().gguf(3, 1, 0).tensor(name, sizes, type, offset).pad().data(1024).bytes;
 }
 
@@ -151,8 +166,13 @@ std::string with_dimensions(u32 dimensions) {
 
 std::string with_two(std::initializer_list<u64> a, u64 a_offset, std::initializer_list<u64> b,
                      u64 b_offset, std::string_view second = "b") {
-  return Raw().gguf(3, 2, 0).tensor("a", a, kF32, a_offset).tensor(second, b, kF32, b_offset).pad()
-      .data(1024).bytes;
+  return Raw()
+      .gguf(3, 2, 0)
+      .tensor("a", a, kF32, a_offset)
+      .tensor(second, b, kF32, b_offset)
+      .pad()
+      .data(1024)
+      .bytes;
 }
 
 std::vector<Hostile> tensors() {
@@ -160,7 +180,8 @@ std::vector<Hostile> tensors() {
       {"offset at the end", with_tensor("t", {8}, kF32, 1024), "past the end of the file"},
       {"offset outside", with_tensor("t", {8}, kF32, 1 << 20), "past the end of the file"},
       {"offset 2^63", with_tensor("t", {8}, kF32, kHuge), "past the end of the file"},
-      {"offset and size wrap", with_tensor("t", {16}, kF32, UINT64_MAX - 31), "past the end of the file"},
+      {"offset and size wrap", with_tensor("t", {16}, kF32, UINT64_MAX - 31),
+       "past the end of the file"},
       {"one value too many", with_tensor("t", {257}, kF32, 0), "past the end of the file"},
       {"offset misaligned", with_tensor("t", {8}, kF32, 4), "no multiple of 32"},
       {"offset odd", with_tensor("t", {8}, kF32, 33), "no multiple of 32"},
@@ -171,8 +192,10 @@ std::vector<Hostile> tensors() {
       {"dimension 2^62", with_tensor("t", {u64(1) << 61, 2}, kF32, 0), "overflows"},
       {"product wraps to 0", with_tensor("t", {u64(1) << 32, u64(1) << 32}, kF32, 0), "overflows"},
       {"product wraps to 32", with_tensor("t", {8, (u64(1) << 61) + 1}, kF32, 0), "overflows"},
-      {"four large dimensions", with_tensor("t", {65536, 65536, 65536, 65536}, kF32, 0), "overflows"},
-      {"exabyte", with_tensor("t", {u64(1) << 30, u64(1) << 28}, kF32, 0), "past the end of the file"},
+      {"four large dimensions", with_tensor("t", {65536, 65536, 65536, 65536}, kF32, 0),
+       "overflows"},
+      {"exabyte", with_tensor("t", {u64(1) << 30, u64(1) << 28}, kF32, 0),
+       "past the end of the file"},
       {"0 dimensions", with_dimensions(0), "0 dimensions"},
       {"5 dimensions", with_dimensions(5), "5 dimensions"},
       {"2^31 dimensions", with_dimensions(1u << 31), "2147483648 dimensions"},
@@ -192,8 +215,10 @@ std::vector<Hostile> tensors() {
       {"name with a zero byte", with_tensor({"a\0b", 3}, {8}, kF32, 0), "no valid name"},
       {"empty name", with_tensor("", {8}, kF32, 0), "no valid name"},
       {"name of 300 bytes", with_tensor(std::string(300, 'n'), {8}, kF32, 0), "no valid name"},
-      {"name length 2^63", (Raw().gguf(3, 1, 0) << kHuge).data(1024).bytes, "inside the name of tensor 0"},
-      {"data missing", Raw().gguf(3, 1, 0).tensor("t", {8}, kF32, 0).bytes, "past the end of the file"},
+      {"name length 2^63", (Raw().gguf(3, 1, 0) << kHuge).data(1024).bytes,
+       "inside the name of tensor 0"},
+      {"data missing", Raw().gguf(3, 1, 0).tensor("t", {8}, kF32, 0).bytes,
+       "past the end of the file"},
   };
 }
 
@@ -269,7 +294,9 @@ TEST(HostileGguf, PartsThatDisagreeAreRefused) {
       {"other index", {{0, 2, 2}, {0, 2, 2}}, "its name says 2 of 2"},
       {"no split keys in the second", {{0, 2, 2}, {0, -1, 0}}, "its name says 2 of 2"},
       {"fewer tensors than promised", {{0, 2, 3}, {1, 2, 3}}, "the parts have 2 tensors"},
-      {"2^31-1 tensors promised", {{0, 2, INT32_MAX}, {1, 2, INT32_MAX}}, "the parts have 2 tensors"},
+      {"2^31-1 tensors promised",
+       {{0, 2, INT32_MAX}, {1, 2, INT32_MAX}},
+       "the parts have 2 tensors"},
       {"totals disagree", {{0, 2, 2}, {1, 2, 4}}, "not the same as in the other parts"},
       {"index past the count", {{2, 2, 2}, {1, 2, 2}}, "outside 0 to 1"},
       {"negative index", {{-1, 2, 2}, {1, 2, 2}}, "outside 0 to 1"},

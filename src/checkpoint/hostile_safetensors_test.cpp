@@ -19,7 +19,8 @@ struct Hostile {
   std::string reason;  // a part of the error that it must get
 };
 
-void expect_refused(const std::filesystem::path& folder, std::string_view what, std::string_view reason) {
+void expect_refused(const std::filesystem::path& folder, std::string_view what,
+                    std::string_view reason) {
   const auto begin = std::chrono::steady_clock::now();
   const auto opened = Checkpoint::open(folder);
   const auto took = std::chrono::steady_clock::now() - begin;
@@ -32,13 +33,16 @@ void expect_refused(const std::filesystem::path& folder, std::string_view what, 
 }
 
 // {"a": {"dtype": "U8", "shape": SHAPE, "data_offsets": OFFSETS}} before 8 bytes of data.
-std::string with(std::string_view shape, std::string_view offsets, std::string_view dtype = "\"U8\"") {
-  return safetensors(fmt::format(R"({{"a":{{"dtype":{},"shape":{},"data_offsets":{}}}}})", dtype, shape, offsets), 8);
+std::string with(std::string_view shape, std::string_view offsets,
+                 std::string_view dtype = "\"U8\"") {
+  return safetensors(
+      fmt::format(R"({{"a":{{"dtype":{},"shape":{},"data_offsets":{}}}}})", dtype, shape, offsets),
+      8);
 }
 
 std::string entry(std::string_view name, u64 begin, u64 end) {
-  return fmt::format(R"("{}":{{"dtype":"U8","shape":[{}],"data_offsets":[{},{}]}})", name, end - begin,
-                     begin, end);
+  return fmt::format(R"("{}":{{"dtype":"U8","shape":[{}],"data_offsets":[{},{}]}})", name,
+                     end - begin, begin, end);
 }
 
 std::vector<Hostile> lengths() {
@@ -50,7 +54,8 @@ std::vector<Hostile> lengths() {
           {(Raw() << u64(40'000'000)).data(40'000'000).bytes, "more than 33554432"},
           {(Raw() << u64(0)).bytes, "does not begin with {"},
           {(Raw() << u64(1) << "{}").bytes, "not valid JSON"},
-          {safetensors(R"({"a":{"dtype":"U8","shape":[9],"data_offsets":[0,9]}})", 8), "not inside the 8 bytes"}};
+          {safetensors(R"({"a":{"dtype":"U8","shape":[9],"data_offsets":[0,9]}})", 8),
+           "not inside the 8 bytes"}};
 }
 
 std::vector<Hostile> json() {
@@ -194,10 +199,12 @@ TEST(HostileSafetensors, EveryLyingIndexIsRefused) {
       {R"({"weight_map": {"a": "absent"}})", "No such file"},
       {R"({"weight_map": {"a": "folder"}})", "not a regular file"},
       {R"({"weight_map": {"a": "shard", "b": "shard"}})", "tensor 'b' is not in it"},
-      {R"({"weight_map": {"a": "shard", "b": "config.json"}})", "config.json: this is no safetensors"},
+      {R"({"weight_map": {"a": "shard", "b": "config.json"}})",
+       "config.json: this is no safetensors"},
       {R"({"weight_map": {"a": "shard", "b": "same"}})", "tensor 'b' is not in it"},
       {R"({"weight_map": {"a": "same", "A": "shard"}})", "tensor 'A' is not in it"},
-      {R"({"weight_map": {"a": "shard"}, "x": )" + std::string(100'000, '['), "nested more than 64 deep"}};
+      {R"({"weight_map": {"a": "shard"}, "x": )" + std::string(100'000, '['),
+       "nested more than 64 deep"}};
   const std::string shard = safetensors("{" + entry("a", 0, 8) + "}", 8);
   for (const Hostile& hostile : cases) {
     TemporaryFolder folder;
@@ -221,9 +228,9 @@ TEST(HostileSafetensors, ATensorInTwoShardsIsRefused) {
 
 TEST(HostileSafetensors, ConfigsThatAreNoneAreRefused) {
   for (const auto& [config, reason] : {std::pair<std::string, std::string>{"", "not valid JSON"},
-                                      {"[1]", "the root is no object"},
-                                      {"{\"a\": 1, \"a\": 2}", "stands twice"},
-                                      {std::string(17 << 20, ' '), "more than the 16777216"}}) {
+                                       {"[1]", "the root is no object"},
+                                       {"{\"a\": 1, \"a\": 2}", "stands twice"},
+                                       {std::string(17 << 20, ' '), "more than the 16777216"}}) {
     TemporaryFolder folder;
     folder.write("config.json", config);
     folder.write("model.safetensors", safetensors("{}", 0));

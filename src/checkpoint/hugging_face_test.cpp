@@ -29,16 +29,15 @@ bool contains(std::string_view text, std::string_view part) { return text.find(p
 
 TEST(Safetensors, EveryDtypeScalarsAndEmptyTensors) {
   const std::pair<const char*, u64> dtypes[] = {
-      {"F64", 8}, {"F32", 4}, {"F16", 2}, {"BF16", 2}, {"I64", 8},  {"I32", 4},
+      {"F64", 8}, {"F32", 4}, {"F16", 2}, {"BF16", 2}, {"I64", 8},     {"I32", 4},
       {"I16", 2}, {"I8", 1},  {"U8", 1},  {"BOOL", 1}, {"F8_E4M3", 1}, {"F8_E5M2", 1}};
   for (const auto& [dtype, bytes] : dtypes) {
-    const std::string file = safetensors(
-        fmt::format(R"({{"__metadata__":{{"format":"pt"}},
+    const std::string file = safetensors(fmt::format(R"({{"__metadata__":{{"format":"pt"}},
           "m":{{"dtype":"{0}","shape":[2,3],"data_offsets":[{1},{2}]}},
           "scalar":{{"data_offsets":[0,{1}],"shape":[],"dtype":"{0}"}},
           "empty":{{"dtype":"{0}","shape":[0,9],"data_offsets":[{1},{1}]}}}}   )",
-                    dtype, bytes, bytes * 7),
-        bytes * 7);
+                                                     dtype, bytes, bytes * 7),
+                                         bytes * 7);
     const auto tensors = parse_safetensors(as_bytes(file));
     ASSERT_TRUE(tensors) << tensors.error().message;
     ASSERT_EQ(tensors->size(), 3u);
@@ -69,10 +68,12 @@ TEST(HuggingFace, OneFile) {
   EXPECT_EQ(checkpoint->find("a")->bytes[7], 1);
   EXPECT_EQ(*checkpoint->text_file("tokenizer.json"), "{}");
   EXPECT_FALSE(checkpoint->text_file("chat_template.jinja"));
-  EXPECT_FALSE(checkpoint->text_file("../" + folder.path().filename().string() + "/tokenizer.json"));
+  EXPECT_FALSE(
+      checkpoint->text_file("../" + folder.path().filename().string() + "/tokenizer.json"));
   EXPECT_FALSE(checkpoint->text_file("/etc/hostname"));
   EXPECT_FALSE(checkpoint->text_file("."));
-  EXPECT_EQ(checkpoint->file_bytes(), std::filesystem::file_size(folder.path() / "model.safetensors"));
+  EXPECT_EQ(checkpoint->file_bytes(),
+            std::filesystem::file_size(folder.path() / "model.safetensors"));
 }
 
 TEST(HuggingFace, ShardsThroughLinksAsInTheHubsCache) {
@@ -100,9 +101,11 @@ TEST(Open, SaysWhatAFileIs) {
   EXPECT_TRUE(contains(problem(folder.write("text", "hello world")), "supported are GGUF"));
   EXPECT_TRUE(contains(problem(folder.write("old", "lmgg....")), "before GGUF"));
   EXPECT_TRUE(contains(problem(folder.write("torch", "PK\x03\x04....")), "PyTorch"));
-  EXPECT_TRUE(contains(problem(folder.write("x.safetensors", safetensors(kOne, 8))), "open its folder"));
-  EXPECT_TRUE(contains(problem(folder.write("lfs.gguf", "version https://git-lfs.github.com/spec/v1\n")),
-                       "Git LFS pointer"));
+  EXPECT_TRUE(
+      contains(problem(folder.write("x.safetensors", safetensors(kOne, 8))), "open its folder"));
+  EXPECT_TRUE(
+      contains(problem(folder.write("lfs.gguf", "version https://git-lfs.github.com/spec/v1\n")),
+               "Git LFS pointer"));
   EXPECT_FALSE(Checkpoint::open("/dev/null"));
   EXPECT_FALSE(Checkpoint::open(""));
 }

@@ -66,7 +66,8 @@ class Builder final : public nlohmann::json_sax<nlohmann::json> {
   bool start_array(std::size_t) override { return open(Array()); }
   bool key(string_t& name) override {
     Frame& frame = frames_.back();
-    if (std::get<Object>(frame.open).contains(name)) return stop("the key {} stands twice", shown(name));
+    if (std::get<Object>(frame.open).contains(name))
+      return stop("the key {} stands twice", shown(name));
     frame.key = std::move(name);
     return true;
   }
@@ -82,7 +83,8 @@ class Builder final : public nlohmann::json_sax<nlohmann::json> {
     frames_.pop_back();
     return add(pack(std::move(array)));
   }
-  bool parse_error(std::size_t, const std::string&, const nlohmann::detail::exception& error) override {
+  bool parse_error(std::size_t, const std::string&,
+                   const nlohmann::detail::exception& error) override {
     return stop("not valid JSON: {}", json_problem(error));
   }
 

@@ -1,5 +1,5 @@
-// For the tests of this room: a folder that vanishes, and files put together byte by byte, so that a
-// test can write what no honest writer would.
+// For the tests of this room: a folder that vanishes, and files put together byte by byte, so that
+// a test can write what no honest writer would.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -61,7 +61,9 @@ struct Raw {
   }
   Raw& string(std::string_view text) { return *this << u64(text.size()) << text; }
 
-  Raw& gguf(u32 version, u64 tensors, u64 keys) { return *this << "GGUF" << version << tensors << keys; }
+  Raw& gguf(u32 version, u64 tensors, u64 keys) {
+    return *this << "GGUF" << version << tensors << keys;
+  }
   Raw& key(std::string_view name, GgufType type) { return string(name) << type; }
   // Sizes in the order of the file: the row length first.
   Raw& tensor(std::string_view name, std::initializer_list<u64> sizes, u32 type, u64 offset) {
