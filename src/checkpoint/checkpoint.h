@@ -21,8 +21,8 @@ namespace orrery::checkpoint {
 struct TensorView {
   std::string name;
   Format format;
-  std::vector<u64> shape;  // [rows, cols], [experts, rows, cols] or [n]
-  Bytes bytes;             // exactly the values, in the file's map
+  std::vector<u64> shape;  // [rows, cols], [experts, rows, cols], [n]; a scalar: []
+  Bytes bytes;             // exactly the values, in the file's map (safetensors: at any address)
   u32 file = 0;            // which file of the checkpoint (for drop())
 };
 
@@ -47,7 +47,7 @@ class Checkpoint {
   [[nodiscard]] virtual Result<std::string> text_file(std::string_view name) const = 0;
 
   [[nodiscard]] virtual const std::vector<TensorView>& tensors() const = 0;
-  [[nodiscard]] const TensorView* find(std::string_view name) const;  // null when absent
+  [[nodiscard]] virtual const TensorView* find(std::string_view name) const = 0;  // null: absent
 
   // The bytes of this tensor are not needed again soon (see MappedFile::drop).
   virtual void drop(const TensorView& tensor) const = 0;
