@@ -5,8 +5,6 @@
 // safetensors header has a reader of its own (safetensors.cpp): it is large and has one fixed form.
 #pragma once
 
-#include <exception>
-#include <string>
 #include <string_view>
 
 #include "base/error.h"
@@ -17,8 +15,5 @@ namespace orrery::checkpoint {
 // A text whose root is an object. Arrays of one kind become Strings, Integers or Floats (integers and
 // floats mixed: Floats); an empty array is an empty Array.
 [[nodiscard]] Result<Object> parse_json_object(std::string_view text);
-
-// What nlohmann/json says about a syntax error, without its code and cut to a readable length.
-[[nodiscard]] std::string json_problem(const std::exception& error);
 
 }  // namespace orrery::checkpoint

@@ -6,10 +6,9 @@
 
 #include <algorithm>
 #include <array>
-#include <nlohmann/json.hpp>
 
 #include "checkpoint/byte_reader.h"
-#include "checkpoint/json.h"
+#include "checkpoint/json_events.h"
 #include "checkpoint/names.h"
 
 namespace orrery::checkpoint {
@@ -160,13 +159,8 @@ class HeaderReader final : public nlohmann::json_sax<nlohmann::json> {
 Result<std::vector<Entry>> read_header(std::string_view json) {
   if (!json.starts_with('{')) return fail("the header does not begin with {{");
   HeaderReader reader;
-  try {
-    if (nlohmann::json::sax_parse(json.data(), json.data() + json.size(), &reader))
-      return std::move(reader.entries);
-  } catch (const std::exception& error) {
-    return fail("the header is not valid JSON: {}", json_problem(error));
-  }
-  return fail("the header: {}", reader.problem);
+  if (const auto read = read_json(json, reader); !read) return at("the header", read.error());
+  return std::move(reader.entries);
 }
 
 // Sets the view; `covered` is how far the tensors before this one (in order of offsets) reach.
