@@ -19,6 +19,9 @@ namespace {
 using engine::Engine;
 using engine::Measurement;
 
+// Beyond every cache but the largest, and read within a tenth of a second.
+constexpr u64 kProbeBytes = u64(1) << 30;
+
 struct Flags {
   EngineFlags engine;
   std::vector<u32> prompts = {512}, replies = {128}, depths = {0};
@@ -30,11 +33,23 @@ struct Spread {
   f64 median, min, max;
 };
 
+// What the machine can do, the better of the probes before and after a test; 0: not probed.
+struct Limits {
+  f64 read_gb_per_s = 0, int8_gops = 0;
+
+  Result<void> probe(Engine& engine) {
+    TRY(const f64 read, kernels::read_bandwidth(engine.team(), kProbeBytes));
+    read_gb_per_s = std::max(read_gb_per_s, read / 1e9);
+    int8_gops = std::max(int8_gops, kernels::int8_peak(engine.team(), engine.kernels().isa) / 1e9);
+    return {};
+  }
+};
+
 struct Row {
   Measurement measured;
   Spread tokens_per_second;
   f64 gb_per_s, gops;
-  f64 read_probe = 0, int8_probe = 0;  // GB/s, GOPS; 0: not probed
+  Limits limits;
 };
 
 Spread spread_of(std::vector<f64> values) {
@@ -45,17 +60,15 @@ Spread spread_of(std::vector<f64> values) {
 }
 
 Result<Row> run_one(Engine& engine, const engine::MeasureOptions& options, bool probe, ProgressBar& bar) {
-  const f64 read_before = probe ? kernels::probe_read_gb_per_s(engine.team()) : 0;
-  const f64 int8_before = probe ? kernels::probe_int8_gops(engine.team(), engine.kernels().isa) : 0;
+  Limits limits;
+  if (probe) CHECK_OK(limits.probe(engine));
   TRY(Measurement measured, engine::measure(engine, options, bar));
+  if (probe) CHECK_OK(limits.probe(engine));
   std::vector<f64> rates;
   for (const f64 seconds : measured.seconds) rates.push_back(measured.tokens / seconds);
-  Row row{.measured = measured, .tokens_per_second = spread_of(rates), .gb_per_s = 0, .gops = 0};
+  Row row{measured, spread_of(rates), 0, 0, limits};
   row.gb_per_s = row.tokens_per_second.median * measured.bytes_per_token / 1e9;
   row.gops = row.tokens_per_second.median * measured.operations_per_token / 1e9;
-  if (!probe) return row;
-  row.read_probe = std::max(read_before, kernels::probe_read_gb_per_s(engine.team()));
-  row.int8_probe = std::max(int8_before, kernels::probe_int8_gops(engine.team(), engine.kernels().isa));
   return row;
 }
 
@@ -66,13 +79,13 @@ Json to_json(const Row& row) {
             {"bytes_per_token", row.measured.bytes_per_token},
             {"gb_per_s", row.gb_per_s},
             {"gops", row.gops}};
-  if (row.read_probe > 0) {
-    json["read_probe_gb_per_s"] = row.read_probe;
-    json["read_fraction"] = row.gb_per_s / row.read_probe;
+  if (row.limits.read_gb_per_s > 0) {
+    json["read_probe_gb_per_s"] = row.limits.read_gb_per_s;
+    json["read_fraction"] = row.gb_per_s / row.limits.read_gb_per_s;
   }
-  if (row.int8_probe > 0) {
-    json["int8_probe_gops"] = row.int8_probe;
-    json["int8_fraction"] = row.gops / row.int8_probe;
+  if (row.limits.int8_gops > 0) {
+    json["int8_probe_gops"] = row.limits.int8_gops;
+    json["int8_fraction"] = row.gops / row.limits.int8_gops;
   }
   return json;
 }
@@ -105,7 +118,7 @@ void print_row(const Row& row) {
   };
   print(fmt::format("{:<14}{:>10.1f}{:>19}{:>10.1f}{:>8}{:>10.0f}{:>8}\n", row.measured.name(), t.median,
                     fmt::format("{:.1f} … {:.1f}", t.min, t.max), row.gb_per_s,
-                    percent(row.gb_per_s, row.read_probe), row.gops, percent(row.gops, row.int8_probe)));
+                    percent(row.gb_per_s, row.limits.read_gb_per_s), row.gops, percent(row.gops, row.limits.int8_gops)));
 }
 
 std::vector<engine::MeasureOptions> plan_tests(const Flags& flags) {

@@ -34,7 +34,8 @@ bool closed = false;
 volatile std::sig_atomic_t interrupts = 0;
 
 extern "C" void on_interrupt(int) {
-  if (++interrupts > 1) _exit(1);
+  if (interrupts > 0) _exit(1);
+  interrupts = 1;
 }
 
 }  // namespace
