@@ -38,13 +38,13 @@ ThreadTeam::~ThreadTeam() {
   for (std::thread& thread : threads_) thread.join();
 }
 
-void ThreadTeam::run(const std::function<void(Worker&)>& job) {
+void ThreadTeam::run_job(JobRef job) {
   Worker worker(*this, 0);
-  if (size_ == 1) return job(worker);
-  job_ = &job;
+  if (size_ == 1) return job.call(job.target, worker);
+  job_ = job;
   generation_.value.fetch_add(1);  // sequentially consistent, as the check of parked_ must come after
   if (parked_.value.load()) generation_.value.notify_all();
-  job(worker);
+  job.call(job.target, worker);
   meet();
 }
 
@@ -63,7 +63,7 @@ void ThreadTeam::member_main(u32 index) {
     }
     seen = generation_.value.load(std::memory_order_acquire);
     if (stopping_.load()) return;
-    (*job_)(worker);
+    job_.call(job_.target, worker);
     meet();
   }
 }

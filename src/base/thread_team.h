@@ -8,7 +8,6 @@
 #pragma once
 
 #include <atomic>
-#include <functional>
 #include <memory>
 #include <thread>
 #include <vector>
@@ -51,11 +50,21 @@ class ThreadTeam {
   [[nodiscard]] u32 size() const { return size_; }
 
   // Runs job(worker) on every member, the caller as member 0, and returns when all are done.
-  // One job at a time; the job must not throw.
-  void run(const std::function<void(Worker&)>& job);
+  // One job at a time; the job must not throw. The job is only referred to: nothing is allocated.
+  template <typename Job>
+  void run(Job&& job) {
+    run_job({&job, [](const void* target, Worker& worker) {
+               (*static_cast<std::remove_reference_t<Job>*>(const_cast<void*>(target)))(worker);
+             }});
+  }
 
  private:
   friend class Worker;
+  struct JobRef {
+    const void* target = nullptr;
+    void (*call)(const void* target, Worker& worker) = nullptr;
+  };
+  void run_job(JobRef job);
   void member_main(u32 index);
   void meet();
 
@@ -67,7 +76,7 @@ class ThreadTeam {
   Line arrived_;     // how many reached the barrier
   Line phase_;       // barrier number; the last to arrive moves it on
   Line parked_;      // members asleep on generation_
-  const std::function<void(Worker&)>* job_ = nullptr;
+  JobRef job_;
   std::atomic<bool> stopping_{false};
   std::vector<std::thread> threads_;
 };

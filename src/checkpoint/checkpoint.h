@@ -1,9 +1,10 @@
-// Checkpoint: a model's files on disk, opened read-only: GGUF (one file or split) or a Hugging Face folder.
+// Checkpoint: a model's files on disk, opened read-only: GGUF (one file or split) or a Hugging Face
+// folder.
 //
 // Everything in a file is hostile until checked here: after open() every TensorView lies inside its
-// file, has a named format, a shape whose bytes are exactly its extent, and overlaps no other. Shapes
-// are in the order of the mathematics, [rows, cols] (GGUF stores them reversed).
-// It does not know what a tensor is for: names are strings, config values are looked up by key.
+// file, has a named format, a shape whose bytes are exactly its extent, and overlaps no other.
+// Shapes are in the order of the mathematics, [rows, cols] (GGUF stores them reversed). It does not
+// know what a tensor is for: names are strings, config values are looked up by key.
 #pragma once
 
 #include <filesystem>
@@ -21,8 +22,8 @@ namespace orrery::checkpoint {
 struct TensorView {
   std::string name;
   Format format;
-  std::vector<u64> shape;  // [rows, cols], [experts, rows, cols] or [n]
-  Bytes bytes;             // exactly the values, in the file's map
+  std::vector<u64> shape;  // [rows, cols], [experts, rows, cols], [n]; a scalar: []
+  Bytes bytes;             // exactly the values, in the file's map (safetensors: at any address)
   u32 file = 0;            // which file of the checkpoint (for drop())
 };
 
@@ -30,8 +31,8 @@ enum class Kind : u8 { kGguf, kHuggingFace };
 
 class Checkpoint {
  public:
-  // `path`: a .gguf file (of a split one: any part), a folder with config.json and safetensors, or a
-  // folder with one .gguf file.
+  // `path`: a .gguf file (of a split one: any part), a folder with config.json and safetensors, or
+  // a folder with one .gguf file.
   [[nodiscard]] static Result<std::unique_ptr<Checkpoint>> open(const std::filesystem::path& path);
   virtual ~Checkpoint() = default;
 
@@ -47,7 +48,7 @@ class Checkpoint {
   [[nodiscard]] virtual Result<std::string> text_file(std::string_view name) const = 0;
 
   [[nodiscard]] virtual const std::vector<TensorView>& tensors() const = 0;
-  [[nodiscard]] const TensorView* find(std::string_view name) const;  // null when absent
+  [[nodiscard]] virtual const TensorView* find(std::string_view name) const = 0;  // null: absent
 
   // The bytes of this tensor are not needed again soon (see MappedFile::drop).
   virtual void drop(const TensorView& tensor) const = 0;

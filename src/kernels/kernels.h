@@ -18,8 +18,8 @@
 
 namespace orrery::kernels {
 
-enum class Isa : u8 { kScalar, kAvx2, kAvxVnni, kAvx512, kAvx512Vnni, kAvx512Bf16 };
-inline constexpr u32 kIsaCount = 6;
+enum class Isa : u8 { kScalar, kAvx2, kAvxVnni, kAvx512, kAvx512Vnni };
+inline constexpr u32 kIsaCount = 5;
 [[nodiscard]] std::string_view name(Isa isa);  // "scalar", "avx2", "avx_vnni", "avx512", ...
 [[nodiscard]] bool cpu_has(Isa isa);           // CPUID and the operating system's permission (XGETBV)
 

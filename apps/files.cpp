@@ -1,0 +1,114 @@
+#include "apps/files.h"
+
+#include <fmt/format.h>
+
+#include <fstream>
+#include <iostream>
+#include <limits>
+
+#include "apps/terminal.h"
+#include "base/mapped_file.h"
+
+namespace orrery::apps {
+namespace {
+
+constexpr u32 kDepthMax = 200;
+constexpr u64 kTextBytesMax = u64(1) << 30;
+
+// How deep the brackets outside of strings go; what is no JSON the parser finds.
+u32 depth_of(std::string_view text) {
+  u32 depth = 0, deepest = 0;
+  bool quoted = false;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    const char c = text[i];
+    if (quoted) {
+      if (c == '\\') ++i;
+      if (c == '"') quoted = false;
+    } else if (c == '"') {
+      quoted = true;
+    } else if (c == '[' || c == '{') {
+      deepest = std::max(deepest, ++depth);
+    } else if ((c == ']' || c == '}') && depth > 0) {
+      --depth;
+    }
+  }
+  return deepest;
+}
+
+// nlohmann's message without its "[json.exception...]" in front.
+std::string problem(const std::exception& error) {
+  std::string_view text = error.what();
+  if (const auto close = text.find("] "); close != text.npos) text.remove_prefix(close + 2);
+  return std::string(text.substr(0, 200));
+}
+
+}  // namespace
+
+Result<std::string> read_text(const std::string& path) {
+  if (path != "-") return read_text_file(path, kTextBytesMax);
+  std::string text, part(1 << 16, '\0');
+  while (std::cin.read(part.data(), std::streamsize(part.size())) || std::cin.gcount() > 0) {
+    text.append(part, 0, std::size_t(std::cin.gcount()));
+    if (text.size() > kTextBytesMax) return fail("stdin gives more than {} MiB", kTextBytesMax >> 20);
+  }
+  return text;
+}
+
+Result<Json> parse_json(std::string_view text) {
+  if (depth_of(text) > kDepthMax) return fail("JSON nested deeper than {}", kDepthMax);
+  try {
+    return Json::parse(text);
+  } catch (const std::exception& error) {
+    return fail("{}", problem(error));
+  }
+}
+
+Result<std::vector<text::TokenId>> read_token_ids(const std::string& path) {
+  TRY(const std::string text, read_text(path));
+  const Result<Json> parsed = parse_json(text);
+  if (!parsed) return at(path, parsed.error());
+  const Json* list = &*parsed;
+  for (const char* key : {"tokens", "ids"})
+    if (parsed->is_object() && parsed->contains(key)) list = &(*parsed)[key];
+  if (!list->is_array()) return fail("{}: expected a list of token ids like [1, 2, 3]", path);
+  std::vector<text::TokenId> ids;
+  ids.reserve(list->size());
+  constexpr i64 kIdMax = std::numeric_limits<text::TokenId>::max();
+  for (const Json& id : *list) {
+    if (!id.is_number_integer() || (id.is_number_unsigned() && id.get<u64>() > u64(kIdMax)) ||
+        id.get<i64>() < 0)
+      return fail("{}: {} is no token id", path, to_line(id).substr(0, 60));
+    ids.push_back(id.get<text::TokenId>());
+  }
+  if (ids.empty()) return fail("{}: the list of token ids is empty", path);
+  return ids;
+}
+
+Result<void> answer_lines(const std::string& path,
+                          const std::function<Result<Json>(const Json&)>& answer) {
+  std::ifstream file;
+  if (path != "-") {
+    file.open(path);
+    if (!file) return fail("cannot read {}", path);
+  }
+  std::istream& in = path == "-" ? std::cin : file;
+  std::string line;
+  for (u64 number = 1; std::getline(in, line); ++number) {
+    if (line.find_first_not_of(" \t\r") == std::string::npos) continue;
+    const std::string where = fmt::format("{}, line {}", path == "-" ? "stdin" : path, number);
+    const Result<Json> request = parse_json(line);
+    if (!request) return at(where, request.error());
+    if (!request->is_object()) return fail("{}: expected a JSON object", where);
+    const Result<Json> given = answer(*request);
+    if (!given) return at(where, given.error());
+    if (!print(to_line(*given) + "\n")) return fail("{}: cannot write the answer", where);
+  }
+  if (in.bad()) return fail("cannot read {}", path);
+  return {};
+}
+
+std::string to_line(const Json& json) {
+  return json.dump(-1, ' ', false, Json::error_handler_t::replace);
+}
+
+}  // namespace orrery::apps

@@ -1,0 +1,137 @@
+#include "engine/text_files.h"
+
+#include "base/mapped_file.h"
+#include "checkpoint/checkpoint.h"
+#include "engine/text_loading.h"
+
+namespace orrery::engine {
+namespace {
+
+namespace fs = std::filesystem;
+using checkpoint::Config;
+using checkpoint::Object;
+using checkpoint::Value;
+
+const std::string* string_at(const Object& object, std::string_view key) {
+  const auto found = object.find(key);
+  return found == object.end() ? nullptr : std::get_if<std::string>(&found->second.data);
+}
+
+// "chat_template" is a string, or a list of named ones of which "default" counts.
+std::optional<std::string> template_in(const Config& config) {
+  const Value* value = config.find("chat_template");
+  if (!value) return std::nullopt;
+  if (const auto* text = std::get_if<std::string>(&value->data)) return *text;
+  const auto* list = std::get_if<checkpoint::Array>(&value->data);
+  for (const Value& entry : list ? *list : checkpoint::Array()) {
+    const auto* object = std::get_if<Object>(&entry.data);
+    const std::string* name = object ? string_at(*object, "name") : nullptr;
+    const std::string* source = object ? string_at(*object, "template") : nullptr;
+    if (name && source && *name == "default") return *source;
+  }
+  return std::nullopt;
+}
+
+text::Json special_tokens_of(const Config& config) {
+  text::Json variables = text::Json::object();
+  for (const auto& [key, value] : config.root()) {
+    if (!key.ends_with("_token")) continue;
+    const auto* text = std::get_if<std::string>(&value.data);
+    if (const auto* object = std::get_if<Object>(&value.data)) text = string_at(*object, "content");
+    if (text) variables[key] = *text;
+  }
+  return variables;
+}
+
+bool exists(const fs::path& path) {
+  std::error_code ignored;
+  return fs::exists(path, ignored);
+}
+
+void read_template(const fs::path& folder, TextFiles& files) {
+  if (const fs::path jinja = folder / "chat_template.jinja"; exists(jinja)) {
+    auto source = read_text_file(jinja);
+    if (source)
+      files.template_source = std::move(*source);
+    else
+      files.why_no_template = source.error().message;
+  }
+  const fs::path settings = folder / "tokenizer_config.json";
+  if (!exists(settings)) {
+    if (files.why_no_template.empty())
+      files.why_no_template = fmt::format("{} has no chat_template.jinja and no tokenizer_config.json",
+                                          folder.string());
+    return;
+  }
+  const auto json = read_text_file(settings);
+  const auto config = json ? checkpoint::parse_config(*json) : Result<Config>(at("", json.error()));
+  if (!config) {
+    files.why_no_template = fmt::format("{}: {}", settings.string(), config.error().message);
+    return;
+  }
+  files.variables = special_tokens_of(*config);
+  if (files.template_source) return;
+  files.template_source = template_in(*config);
+  if (!files.template_source)
+    files.why_no_template = fmt::format("{} has no chat_template", settings.string());
+}
+
+TextFiles open_folder(const fs::path& folder, const fs::path& tokenizer_json) {
+  TextFiles files;
+  if (exists(tokenizer_json)) {
+    auto json = read_text_file(tokenizer_json);
+    auto tokenizer = json ? text::Tokenizer::from_tokenizer_json(*json)
+                          : Result<std::unique_ptr<text::Tokenizer>>(at("", json.error()));
+    if (tokenizer)
+      files.tokenizer = std::move(*tokenizer);
+    else
+      files.why_no_tokenizer =
+          fmt::format("{}: {}", tokenizer_json.string(), tokenizer.error().message);
+  } else {
+    files.why_no_tokenizer = fmt::format("{} has no tokenizer.json", folder.string());
+  }
+  read_template(folder, files);
+  return files;
+}
+
+Result<TextFiles> open_checkpoint(const fs::path& path) {
+  TRY(const auto checkpoint, checkpoint::Checkpoint::open(path));
+  TextFiles files;
+  if (auto tokenizer = load_tokenizer(*checkpoint))
+    files.tokenizer = std::move(*tokenizer);
+  else
+    files.why_no_tokenizer = tokenizer.error().message;
+  if (auto source = chat_template_source(*checkpoint))
+    files.template_source = std::move(*source);
+  else
+    files.why_no_template = source.error().message;
+  return files;
+}
+
+}  // namespace
+
+Result<text::Json> special_token_variables(std::string_view tokenizer_config) {
+  TRY(const Config config, checkpoint::parse_config(tokenizer_config));
+  return special_tokens_of(config);
+}
+
+Result<TextFiles> open_text_files(const fs::path& path) {
+  std::error_code ignored;
+  TextFiles files;
+  const bool folder = fs::is_directory(path, ignored);
+  if (folder && (exists(path / "tokenizer.json") || exists(path / "chat_template.jinja") ||
+                 exists(path / "tokenizer_config.json"))) {
+    files = open_folder(path, path / "tokenizer.json");
+  } else if (!folder && path.extension() == ".json") {
+    files = open_folder(path.parent_path(), path);
+  } else {
+    TRY(files, open_checkpoint(path));
+  }
+  if (!files.tokenizer && !files.template_source) return fail("{}", files.why_no_tokenizer);
+  if (files.tokenizer)
+    for (const auto& [name, value] : template_variables(*files.tokenizer).items())
+      if (!files.variables.contains(name)) files.variables[name] = value;
+  return files;
+}
+
+}  // namespace orrery::engine

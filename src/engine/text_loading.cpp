@@ -1,0 +1,89 @@
+#include "engine/text_loading.h"
+
+namespace orrery::engine {
+namespace {
+
+using checkpoint::Checkpoint;
+using checkpoint::Config;
+using checkpoint::Kind;
+
+template <typename T>
+std::span<const T> packed_array(const Config& config, std::string_view key) {
+  const checkpoint::Value* value = config.find(key);
+  const auto* array = value ? std::get_if<std::vector<T>>(&value->data) : nullptr;
+  return array ? std::span<const T>(*array) : std::span<const T>();
+}
+
+Result<std::unique_ptr<text::Tokenizer>> from_gguf(const Config& config) {
+  constexpr std::string_view kPrefix = "tokenizer.ggml.";
+  const auto key = [&](std::string_view name) { return fmt::format("{}{}", kPrefix, name); };
+  text::Tokenizer::GgufMetadata m;
+  TRY(m.model, config.require_string(key("model")));
+  TRY(auto pre, config.get_string(key("pre")));
+  m.pre = pre.value_or("");
+  m.tokens = packed_array<std::string>(config, key("tokens"));
+  m.token_types = packed_array<i64>(config, key("token_type"));
+  m.scores = packed_array<f64>(config, key("scores"));
+  m.merges = packed_array<std::string>(config, key("merges"));
+  TRY(m.bos, config.get_integer(key("bos_token_id")));
+  TRY(m.eos, config.get_integer(key("eos_token_id")));
+  TRY(m.unknown, config.get_integer(key("unknown_token_id")));
+  TRY(m.pad, config.get_integer(key("padding_token_id")));
+  TRY(m.eot, config.get_integer(key("eot_token_id")));
+  TRY(m.add_bos, config.get_bool(key("add_bos_token")));
+  TRY(m.add_eos, config.get_bool(key("add_eos_token")));
+  TRY(m.add_space_prefix, config.get_bool(key("add_space_prefix")));
+  return text::Tokenizer::from_gguf(m);
+}
+
+// "chat_template" is a string, or a list of named ones of which "default" counts.
+std::optional<std::string> template_in(const Config& config) {
+  if (auto text = config.get_string("chat_template"); text && *text) return **text;
+  const checkpoint::Value* value = config.find("chat_template");
+  const auto* list = value ? std::get_if<checkpoint::Array>(&value->data) : nullptr;
+  if (!list) return std::nullopt;
+  for (const checkpoint::Value& entry : *list) {
+    const auto* object = std::get_if<checkpoint::Object>(&entry.data);
+    if (!object) continue;
+    const auto text_at = [&](std::string_view name) {
+      const auto found = object->find(name);
+      const auto* text = found == object->end() ? nullptr : std::get_if<std::string>(&found->second.data);
+      return text ? std::optional(*text) : std::nullopt;
+    };
+    if (text_at("name") == "default") return text_at("template");
+  }
+  return std::nullopt;
+}
+
+}  // namespace
+
+Result<std::unique_ptr<text::Tokenizer>> load_tokenizer(const Checkpoint& checkpoint) {
+  if (checkpoint.kind() == Kind::kGguf) return from_gguf(checkpoint.config());
+  TRY(const std::string json, checkpoint.text_file("tokenizer.json"));
+  return text::Tokenizer::from_tokenizer_json(json);
+}
+
+Result<std::string> chat_template_source(const Checkpoint& checkpoint) {
+  if (checkpoint.kind() == Kind::kGguf) {
+    TRY(auto source, checkpoint.config().get_string("tokenizer.chat_template"));
+    if (!source) return fail("the file has no chat template (tokenizer.chat_template)");
+    return *source;
+  }
+  if (auto source = checkpoint.text_file("chat_template.jinja")) return *source;
+  TRY(const std::string json, checkpoint.text_file("tokenizer_config.json"));
+  TRY(const Config config, checkpoint::parse_config(json));
+  if (auto source = template_in(config)) return *source;
+  return fail("tokenizer_config.json has no chat_template");
+}
+
+text::Json template_variables(const text::Tokenizer& tokenizer) {
+  text::Json variables = text::Json::object();
+  const auto set = [&](const char* name, std::optional<text::TokenId> id) {
+    if (id) variables[name] = std::string(tokenizer.token_name(*id));
+  };
+  set("bos_token", tokenizer.bos());
+  set("eos_token", tokenizer.eos());
+  return variables;
+}
+
+}  // namespace orrery::engine

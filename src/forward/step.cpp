@@ -1,0 +1,67 @@
+#include "forward/step.h"
+
+namespace orrery::forward {
+namespace {
+
+// The panels of a product that fall to this member when the bytes of all products are laid end to end
+// and cut into equal pieces: members that read the same number of bytes arrive together.
+Range my_panels(const Worker& worker, u64 before, const model::Matrix& m, u64 total) {
+  const auto first_panel_at = [&](u64 bytes) {
+    if (bytes <= before) return u64(0);
+    return std::min<u64>(m.panels(), divide_up(bytes - before, m.panel_bytes));
+  };
+  const u64 size = worker.team_size(), i = worker.index();
+  return {first_panel_at(total * i / size), first_panel_at(total * (i + 1) / size)};
+}
+
+void add_bias(const Step& step, const Product& p, Range panels, u32 columns) {
+  const u32 begin = u32(panels.begin) * kernels::kPanelRows;
+  const u32 end = std::min(p.weights.rows, u32(panels.end) * kernels::kPanelRows);
+  if (!p.bias || begin >= end) return;
+  for (u32 t = 0; t < columns; ++t)
+    step.kernels.add(p.bias + begin, p.out + t * p.out_stride + begin, end - begin);
+}
+
+}  // namespace
+
+const ActivationSet& convert(const Step& step, const Rows& rows, u32 count) {
+  const bool alone = count == 1;
+  ThreadScratch& mine = step.mine();
+  ActivationSet& to = alone ? mine.inputs : step.scratch.inputs;
+  // Every member writes the same small headers into the shared set: harmless only if one does it.
+  if (alone || step.worker.index() == 0)
+    for (u8 kind = 0; kind < 4; ++kind)
+      if (step.scratch.kinds[kind])
+        to.of[kind] = kernels::place_activations(kernels::ActivationKind(kind), rows.depth, count,
+                                                 to.memory[kind]);
+  if (!alone) step.worker.barrier();
+  const Range share = alone ? Range{0, 1} : step.worker.share(count);
+  for (u32 c = u32(share.begin); c < share.end; ++c) {
+    const f32* row = rows.values + (rows.indices ? rows.indices[c] : c) * rows.stride;
+    if (rows.norm) {
+      step.kernels.rms_norm(row, rows.norm, mine.row, rows.depth, step.model.spec.norm_eps);
+      row = mine.row;
+    }
+    for (u8 kind = 0; kind < 4; ++kind)
+      if (step.scratch.kinds[kind]) step.kernels.quantize(row, 0, to.of[kind], c, c + 1);
+  }
+  if (!alone) step.worker.barrier();
+  return to;
+}
+
+void multiply(const Step& step, const ActivationSet& input, std::span<const Product> products) {
+  u64 total = 0, before = 0;
+  for (const Product& p : products) total += p.weights.panels() * p.weights.panel_bytes;
+  for (const Product& p : products) {
+    const model::Matrix& m = p.weights;
+    const Range panels = my_panels(step.worker, before, m, total);
+    before += m.panels() * m.panel_bytes;
+    if (panels.begin >= panels.end) continue;
+    const kernels::Activations& x = input[kernels::activation_kind(m.layout)];
+    step.kernels.matmul[u8(m.layout)](m, x, u32(panels.begin), u32(panels.end), p.out,
+                                      p.out_stride, p.add);
+    add_bias(step, p, panels, x.columns);
+  }
+}
+
+}  // namespace orrery::forward

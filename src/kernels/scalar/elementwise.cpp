@@ -1,0 +1,70 @@
+// Norm, rotation, activation function and the other operations that touch each value once.
+#include "kernels/scalar/arithmetic.h"
+#include "kernels/scalar/scalar.h"
+
+namespace orrery::kernels::scalar {
+namespace {
+
+void rms_norm(const f32* x, const f32* weight, f32* out, u32 n, f32 eps) {
+  f32 lanes[16] = {};
+  for (u32 i = 0; i < n; ++i) lanes[i % 16] = fma(x[i], x[i], lanes[i % 16]);
+  const f32 mean = reduce16(lanes) / f32(n);
+  const f32 r = 1 / std::sqrt(mean + eps);
+  for (u32 i = 0; i < n; ++i) out[i] = x[i] * r * weight[i];
+}
+
+void rope(f32* x, u32 heads, u32 head_dim, u32 rotary_dim, const f32* cos, const f32* sin) {
+  const u32 half = rotary_dim / 2;
+  for (u32 head = 0; head < heads; ++head, x += head_dim)
+    for (u32 i = 0; i < half; ++i) {
+      const f32 first = x[i], second = x[i + half];
+      x[i] = fma(-second, sin[i], first * cos[i]);
+      x[i + half] = fma(first, sin[i], second * cos[i]);
+    }
+}
+
+void swiglu(const f32* gate, const f32* up, f32* out, u32 n) {
+  for (u32 i = 0; i < n; ++i) out[i] = gate[i] / (1 + exp(-gate[i])) * up[i];
+}
+
+void add(const f32* x, f32* to, u32 n) {
+  for (u32 i = 0; i < n; ++i) to[i] = to[i] + x[i];
+}
+
+void scale(f32 factor, f32* x, u32 n) {
+  for (u32 i = 0; i < n; ++i) x[i] = x[i] * factor;
+}
+
+// NaN loses every comparison. 16 lanes, because which of +0 and -0 wins depends on the order.
+f32 max(const f32* x, u32 n) {
+  f32 lanes[16];
+  for (f32& lane : lanes) lane = -INFINITY;
+  for (u32 i = 0; i < n; ++i) lanes[i % 16] = x[i] > lanes[i % 16] ? x[i] : lanes[i % 16];
+  for (u32 width = 8; width > 0; width /= 2)
+    for (u32 i = 0; i < width; ++i)
+      lanes[i] = lanes[i] > lanes[i + width] ? lanes[i] : lanes[i + width];
+  return lanes[0];
+}
+
+f32 exp_sum(f32* x, u32 n, f32 max) {
+  f32 lanes[16] = {};
+  for (u32 i = 0; i < n; ++i) {
+    x[i] = exp(x[i] - max);
+    lanes[i % 16] = lanes[i % 16] + x[i];
+  }
+  return reduce16(lanes);
+}
+
+}  // namespace
+
+void install_elementwise(Kernels& kernels) {
+  kernels.rms_norm = rms_norm;
+  kernels.rope = rope;
+  kernels.swiglu = swiglu;
+  kernels.add = add;
+  kernels.scale = scale;
+  kernels.max = max;
+  kernels.exp_sum = exp_sum;
+}
+
+}  // namespace orrery::kernels::scalar

@@ -1,0 +1,27 @@
+# shellcheck shell=bash
+# The peer that `./dev bench peer` measures against: llama.cpp, from the source package that its
+# Python binding publishes, built as that project advises, into .cache/peer/.
+
+peer_package=llama-cpp-python==0.3.36
+peer_dir=.cache/peer
+
+build_peer() {
+  local bin=$peer_dir/build/bin
+  if [[ -x $bin/llama-bench && -x $bin/llama-perplexity && -x $bin/llama-completion ]]; then
+    return 0
+  fi
+  mkdir -p "$peer_dir"
+  need_python tools/dev/requirements-peer.txt
+  if [[ ! -d $peer_dir/source ]]; then
+    # pip reads the package's metadata with its build backend: it is in requirements-peer.txt.
+    plain .venv/bin/pip download --disable-pip-version-check --no-deps --no-build-isolation \
+      --no-binary :all: -d "$peer_dir" "$peer_package"
+    rm -rf "$peer_dir/unpack"
+    mkdir -p "$peer_dir/unpack"
+    plain tar -xzf "$peer_dir"/llama_cpp_python-*.tar.gz -C "$peer_dir/unpack" --strip-components=1
+    mv "$peer_dir/unpack" "$peer_dir/source"
+  fi
+  plain cmake -S "$peer_dir/source/vendor/llama.cpp" -B "$peer_dir/build" -G Ninja \
+    -DCMAKE_BUILD_TYPE=Release -DGGML_NATIVE=ON -DLLAMA_CURL=OFF
+  plain cmake --build "$peer_dir/build" --target llama-bench llama-perplexity llama-completion
+}
