@@ -194,6 +194,13 @@ Value slice_string(const String& string, const SliceBounds& bounds) {
 }  // namespace
 
 Value get_attribute(Heap& heap, const Value& object, std::string_view name) {
+  // The sandbox hides what every object has, on an undefined one as well.
+  const bool hidden = is_one_of(name, {"__class__", "__init__", "__str__", "__repr__", "__len__",
+                                       "__iter__", "__eq__", "__hash__", "__bool__", "__doc__"});
+  if (hidden) {
+    return Value::undefined(heap, fmt::format("access to attribute '{}' of '{}' object is unsafe.",
+                                              name, type_name(object)));
+  }
   object.require_defined();
   if (auto found = attribute(heap, object, name)) return std::move(*found);
   if (object.is(Kind::kDict)) {

@@ -66,6 +66,13 @@ void Interpreter::write(const Value& value) {
   if (out_->size() > heap_.limits().output_bytes_max) raise("the rendered text is too long");
 }
 
+// The result of a call or filter block: written as it is, and only a string can be.
+void Interpreter::write_string(const Value& value) {
+  if (!value.is_string()) raise("expected str instance, {} found", type_name(value));
+  out_->add(value.string());
+  if (out_->size() > heap_.limits().output_bytes_max) raise("the rendered text is too long");
+}
+
 Interpreter::Flow Interpreter::execute(const Body& body, const Ref<Scope>& scope) {
   for (const Statement& statement : body) {
     const Flow flow = execute(statement, scope);
@@ -198,7 +205,9 @@ void Interpreter::check_namespaces(const Target& target, const Ref<Scope>& scope
 
 Interpreter::Flow Interpreter::execute(const SetBlockNode& node, const Ref<Scope>& scope) {
   const auto inner = make<Scope>(heap_, scope);
-  Value value = capture([&] { execute(node.body, inner); });
+  Flow flow = Flow::kNext;
+  Value value = capture([&] { flow = execute(node.body, inner); });
+  if (flow != Flow::kNext) return flow;  // a break jumps over the assignment, too
   if (node.filter) value = evaluate_filter(std::get<FilterNode>(node.filter->node), &value, inner);
   assign(node.target, std::move(value), scope);
   return Flow::kNext;
@@ -215,7 +224,7 @@ Interpreter::Flow Interpreter::execute(const CallBlockNode& node, const Ref<Scop
   Arguments arguments = evaluate_arguments(called.arguments, scope);
   const Value caller(make<Macro>(heap_, *node.body, scope));
   arguments.keywords.push_back({make<String>(heap_, "caller"), caller});
-  write(call(callee, arguments));
+  write_string(call(callee, arguments));
   return Flow::kNext;
 }
 
@@ -276,8 +285,10 @@ Value Interpreter::call_macro(const Macro& macro, Arguments& arguments) {
 
 Interpreter::Flow Interpreter::execute(const FilterBlockNode& node, const Ref<Scope>& scope) {
   const auto inner = make<Scope>(heap_, scope);
-  const Value body = capture([&] { execute(node.body, inner); });
-  write(evaluate_filter(std::get<FilterNode>(node.filter->node), &body, inner));
+  Flow flow = Flow::kNext;
+  const Value body = capture([&] { flow = execute(node.body, inner); });
+  if (flow != Flow::kNext) return flow;
+  write_string(evaluate_filter(std::get<FilterNode>(node.filter->node), &body, inner));
   return Flow::kNext;
 }
 

@@ -97,6 +97,7 @@ class Interpreter {
   void assign(const Target& target, Value value, const Ref<Scope>& scope);
   void check_namespaces(const Target& target, const Ref<Scope>& scope);
   void write(const Value& value);
+  void write_string(const Value& value);
   // What `run` writes, as a string.
   template <typename Run>
   Value capture(Run run);

@@ -207,7 +207,7 @@ ExpressionPtr Parser::primary() {
     default: break;
   }
   if (skip_op("(")) {
-    ExpressionPtr node = tuple(true, {}, true);
+    ExpressionPtr node = tuple(true, true);
     expect_op(")");
     return node;
   }
@@ -216,13 +216,13 @@ ExpressionPtr Parser::primary() {
   fail(fmt::format("unexpected '{}'", current().text));
 }
 
-ExpressionPtr Parser::tuple(bool conditional, Ends ends, bool parenthesised) {
+ExpressionPtr Parser::tuple(bool conditional, bool parenthesised) {
   const Place place = current().place;
   SequenceNode node{true, {}};
   bool is_tuple = false;
   while (true) {
     if (!node.items.empty()) expect_op(",");
-    if (at_tuple_end(ends)) break;
+    if (at_tuple_end()) break;
     node.items.push_back(expression(conditional));
     if (!current().is_op(",")) break;
     is_tuple = true;

@@ -59,13 +59,10 @@ void Parser::expect_name(std::string_view name) {
   if (!skip_name(name)) fail(fmt::format("expected token '{}', got '{}'", name, current().text));
 }
 
-bool Parser::at_tuple_end(Ends ends) const {
+bool Parser::at_tuple_end() const {
   const Token& token = current();
-  if (token.kind == TokenKind::kVariableEnd || token.kind == TokenKind::kBlockEnd ||
-      token.is_op(")")) {
-    return true;
-  }
-  return std::any_of(ends.begin(), ends.end(), [&](auto end) { return token.is_name(end); });
+  return token.kind == TokenKind::kVariableEnd || token.kind == TokenKind::kBlockEnd ||
+         token.is_op(")");
 }
 
 Symbol Parser::symbol(const std::string& name) {
@@ -192,9 +189,9 @@ void Parser::parse_if(Body& into) {
 void Parser::parse_for(Body& into) {
   const Place place = next().place;
   ForNode node;
-  node.target = target(true, false, {"in"});
+  node.target = target(false);
   expect_name("in");
-  node.items = tuple(false, {"recursive"});
+  node.items = tuple(false);
   if (skip_name("if")) node.test = expression();
   node.recursive = skip_name("recursive");
   node.body = block({"endfor", "else"});
@@ -205,7 +202,7 @@ void Parser::parse_for(Body& into) {
 
 void Parser::parse_set(Body& into) {
   const Place place = next().place;
-  Target to = target(true, true);
+  Target to = target(true);
   if (skip_op("=")) {
     into.push_back({place, SetNode{std::move(to), tuple()}});
     return;
@@ -231,7 +228,7 @@ Target Parser::target_item(bool namespaces) {
   const Nesting nesting(*this);
   if (current().is_op("(")) {
     next();
-    Target inner = target(true, false);
+    Target inner = target(false);
     if (!current().is_op(")")) fail(fmt::format("expected token ')', got '{}'", current().text));
     next();
     return inner;
@@ -242,14 +239,14 @@ Target Parser::target_item(bool namespaces) {
   return result;
 }
 
-Target Parser::target(bool tuples, bool namespaces, Ends ends) {
+Target Parser::target(bool namespaces) {
   Target result;
   result.place = current().place;
   while (true) {
     if (!result.items.empty()) expect_op(",");
-    if (at_tuple_end(ends)) break;
+    if (at_tuple_end()) break;
     result.items.push_back(target_item(namespaces));
-    if (!tuples || !current().is_op(",")) break;
+    if (!current().is_op(",")) break;
     result.is_tuple = true;
   }
   if (result.is_tuple) return result;
@@ -301,7 +298,7 @@ void Parser::parse_with(Body& into) {
   WithNode node;
   while (current().kind != TokenKind::kBlockEnd) {
     if (!node.bindings.empty()) expect_op(",");
-    Target to = target(true, false);
+    Target to = target(false);
     expect_op("=");
     node.bindings.emplace_back(std::move(to), expression());
   }

@@ -29,7 +29,7 @@ class Parser {
 
   // parse_expressions.cpp
   ExpressionPtr expression(bool conditional = true);
-  ExpressionPtr tuple(bool conditional = true, Ends ends = {}, bool parenthesised = false);
+  ExpressionPtr tuple(bool conditional = true, bool parenthesised = false);
   ExpressionPtr parse_or();
   ExpressionPtr parse_and();
   ExpressionPtr parse_not();
@@ -75,7 +75,7 @@ class Parser {
   void parse_unsupported(Body& into);
   void parse_from();
   void signature(MacroNode& macro);
-  Target target(bool tuples, bool namespaces, Ends ends = {});
+  Target target(bool namespaces);
   Target target_item(bool namespaces);
   Target name_target();
 
@@ -87,7 +87,7 @@ class Parser {
   Token expect(TokenKind kind);
   void expect_op(std::string_view op);
   void expect_name(std::string_view name);
-  [[nodiscard]] bool at_tuple_end(Ends ends) const;
+  [[nodiscard]] bool at_tuple_end() const;
   Symbol symbol(const std::string& name);
   [[noreturn]] void fail(std::string message) const { fail_at(current().place, std::move(message)); }
   [[noreturn]] static void fail_at(Place place, std::string message);

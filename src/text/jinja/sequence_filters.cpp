@@ -216,7 +216,7 @@ Value sort(Interpreter& i, const Value& input, const Arguments& a) {
     }
     keyed.push_back(std::move(entry));
   }
-  sort_keyed(i.heap(), keyed, bound.boolean(0, false));
+  sort_keyed(i.heap(), keyed, bound.integer(0, 0) != 0);
   auto result = make<Sequence>(i.heap(), Kind::kList);
   for (Keyed& entry : keyed) result->push(std::move(entry.item));
   return result;
@@ -228,6 +228,7 @@ Value dictsort(Interpreter& i, const Value& input, const Arguments& a) {
   if (by != "key" && by != "value") raise("You can only sort by either \"key\" or \"value\"");
   input.require_defined();
   if (!input.is(Kind::kDict)) raise("'{}' object has no attribute 'items'", type_name(input));
+  const bool reverse = bound.integer(2, 0) != 0;
   std::vector<Keyed> keyed;
   for (const auto& [key, value] : input.dict().entries()) {
     keyed.push_back({{fold_case(by == "key" ? key : value, bound.boolean(0, false))},
@@ -235,7 +236,7 @@ Value dictsort(Interpreter& i, const Value& input, const Arguments& a) {
   }
   std::stable_sort(keyed.begin(), keyed.end(), [&](const Keyed& x, const Keyed& y) {
     i.heap().step();
-    return bound.boolean(2, false) ? less(y.keys[0], x.keys[0]) : less(x.keys[0], y.keys[0]);
+    return reverse ? less(y.keys[0], x.keys[0]) : less(x.keys[0], y.keys[0]);
   });
   auto result = make<Sequence>(i.heap(), Kind::kList);
   for (Keyed& entry : keyed) result->push(std::move(entry.item));

@@ -96,17 +96,22 @@ Builder& Builder::add_rune(u32 rune, Origin origin) {
 }
 
 Builder& Builder::repeat(const String& string, i64 count) {
-  if (count <= 0 || string.bytes().empty()) return *this;
-  const auto total = checked_mul(u64(count), string.bytes().size());
+  constexpr u64 kPiece = 4096;  // short strings are put together to pieces first
+  const u64 size = string.bytes().size();
+  if (count <= 0 || size == 0) return *this;
+  const auto total = checked_mul(u64(count), size);
   if (!total || *total > heap_.limits().memory_bytes_max) raise("a repeated string is too long");
+  if (const i64 many = i64(kPiece / size); many > 1 && count > many) {
+    Builder piece(heap_);
+    const auto whole = piece.repeat(string, many).take();
+    for (; count >= many; count -= many) add(*whole);
+  }
   for (i64 i = 0; i < count; ++i) add(string);
   return *this;
 }
 
 Builder& Builder::fill(std::string_view bytes, i64 count, Origin origin) {
-  if (count > 0 && u64(count) > heap_.limits().memory_bytes_max) raise("a padded string is too long");
-  for (i64 i = 0; i < count; ++i) add(bytes, origin);
-  return *this;
+  return count <= 0 ? *this : repeat(*make<String>(heap_, bytes, origin), count);
 }
 
 MarkedText Builder::take_text() {

@@ -128,7 +128,7 @@ Value split(Interpreter& i, const Value& self, const Arguments& a) {
 
 Value splitlines(Interpreter& i, const Value& self, const Arguments& a) {
   const Bound bound("splitlines", a, {"keepends"});
-  return parts(self, split_lines(i.heap(), self.bytes(), bound.boolean(0, false)));
+  return parts(self, split_lines(i.heap(), self.bytes(), bound.integer(0, 0) != 0));
 }
 
 template <bool from_right>

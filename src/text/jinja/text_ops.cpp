@@ -80,7 +80,7 @@ std::vector<Span> split_words(Heap& heap, std::string_view text, i64 splits) {
     if (at >= text.size()) return words;
     heap.step();
     if (splits >= 0 && i64(words.size()) >= splits) {
-      words.push_back({at, strip(text, nullptr, false, true).end});
+      words.push_back({at, text.size()});
       return words;
     }
     const u64 begin = at;
@@ -98,7 +98,7 @@ std::vector<Span> split_words_right(Heap& heap, std::string_view text, i64 split
     if (end == 0) break;
     heap.step();
     if (splits >= 0 && i64(words.size()) >= splits) {
-      words.push_back({strip(text, nullptr, true, false).begin, end});
+      words.push_back({0, end});
       break;
     }
     u64 begin = end;

@@ -45,10 +45,11 @@ Value float_filter(Interpreter&, const Value& input, const Arguments& a) {
 
 Value int_filter(Interpreter&, const Value& input, const Arguments& a) {
   const Bound bound("int", a, {"default", "base"});
-  const i64 base = bound.integer(1, 10);
   input.require_defined();
   if (input.is_integer()) return Value::integer(input.as_integer());
   if (input.is_string()) {
+    const Value base_given = bound.get(1, Value::integer(10));
+    const i64 base = base_given.is_integer() ? base_given.as_integer() : -1;
     const bool valid_base = base == 0 || (base >= 2 && base <= 36);
     const auto whole = valid_base ? read_integer(input.bytes(), base) : std::nullopt;
     if (whole) return Value::integer(*whole);
