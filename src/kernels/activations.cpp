@@ -38,7 +38,7 @@ u64 lay_out(Activations& to, u8* memory) {
     case ActivationKind::kInt8Per256:
       pieces.take(to.values, slabs * kBlockDepth);
       pieces.take(to.scales, slabs);
-      pieces.take(to.half_sums, slabs * 32);
+      pieces.take(to.offset_halves, slabs * 32);
       pieces.take(to.sums_of_32, slabs * 8);
       break;
   }

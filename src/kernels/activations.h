@@ -6,9 +6,10 @@
 // kInt8Per32 each 32 values: scale = amax / 127, q = nearest-even(x * (127 / amax)) (all 0 when amax is
 //            below kSmallestAmax), their sum, and scale * sum, the float that a layout with mins
 //            multiplies.
-// kInt8Per256 the same with one scale for 256 values, and two kinds of integer sums: of the k in 16
-//            neighbours that lie in the lower and in the upper half of a dword (k mod 4 below 2, or
-//            not), and of 32 neighbours. They undo weight offsets and meet the weights' mins.
+// kInt8Per256 the same with one scale for 256 values, and two kinds of integer sums: of 32 neighbours,
+//            which meet the weights' mins; and of the k of 16 neighbours that lie in the lower and in
+//            the upper half of a dword (k mod 4 below 2, or not), times -32: where a dot product
+//            starts from them, the offset 32 of 6-bit weights is undone.
 // int8 values lie in slabs [block of 256][column][256 bytes]: 64-byte aligned, unused bytes zero. A NaN
 // becomes q = -127; the bits of a product with NaN or infinite activations are not part of the contract.
 #pragma once
@@ -32,8 +33,8 @@ struct Activations {
   f32* scales;       // kInt8Per32: [block][column][8]; kInt8Per256: [block][column]
   f32* scaled_sums;  // kInt8Per32: [block][column][8], scale * sum of 32
   i32* sums;         // kInt8Per32: [block][column][8], sum of 32
-  i16* half_sums;    // kInt8Per256: [block][column][16][2], lower and upper halves of each 16
-  i16* sums_of_32;   // kInt8Per256: [block][column][8]
+  i16* offset_halves;  // kInt8Per256: [block][column][16][2], -32 * sums of half of each 16
+  i16* sums_of_32;     // kInt8Per256: [block][column][8]
   [[nodiscard]] u32 blocks() const { return divide_up(depth, kBlockDepth); }
 };
 

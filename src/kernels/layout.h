@@ -32,11 +32,17 @@ struct LayoutInfo {
 }
 
 // Headers of the layouts with sub-scales: byte offsets within the header.
-//   S4M, S8M: low[8][16] (scale & 15 | (min & 15) << 4), high[4][16] (sub-blocks j and j + 4: bits
-//             scale >> 4 | (min >> 4) << 2, j in the low nibble), d[16] f16, dmin[16] f16
+//   S4M, S8M: low[128]: low nibble, 4 bits of the scale of sub-block i / 16 and row i % 16; high nibble,
+//             4 bits of the min of sub-block i / 32 * 2 + i % 2 and row i % 32 / 2 (mins of two
+//             neighbours side by side, because they are multiplied in pairs);
+//             high[64]: bits 0-1 and 2-3 go on top of scale i and min i, bits 4-5 and 6-7 on top of
+//             scale i + 64 and min i + 64; then d[16] f16, dmin[16] f16
 //   S6, S8:   scale[16][16] int8, d[16] f16
 //   S2M:      scale | min << 4 [16][16], d[16] f16, dmin[16] f16
 inline constexpr u32 kHighOffset = 128, kScaleOffset32 = 192, kMinOffset32 = 224;
 inline constexpr u32 kScaleOffset16 = 256, kMinOffset16 = 288;
+
+// Where the min of sub-block j (0 .. 7) and a row stands among the 128 of an S4M or S8M header.
+[[nodiscard]] constexpr u32 min_position(u32 j, u32 row) { return 32 * (j / 2) + 2 * row + j % 2; }
 
 }  // namespace orrery::kernels

@@ -82,8 +82,11 @@ void pack_header_s(Layout layout, const BlockS& block, u32 row, u8* out) {
   if (layout == Layout::kS4M || layout == Layout::kS8M) {
     for (u32 j = 0; j < 8; ++j) {
       const u32 scale = u8(block.scale[2 * j]), min = block.min[2 * j];
-      out[16 * j + row] = u8((scale & 15) | (min & 15) << 4);
-      out[kHighOffset + 16 * (j % 4) + row] |= u8((scale >> 4 | min >> 4 << 2) << (j / 4 * 4));
+      const u32 scale_at = 16 * j + row, min_at = min_position(j, row);
+      out[scale_at] |= u8(scale & 15);
+      out[min_at] |= u8((min & 15) << 4);
+      out[kHighOffset + scale_at % 64] |= u8(scale >> 4 << (scale_at / 64 * 4));
+      out[kHighOffset + min_at % 64] |= u8(min >> 4 << (min_at / 64 * 4 + 2));
     }
     store_u16(out + kScaleOffset32 + 2 * row, block.d);
     store_u16(out + kMinOffset32 + 2 * row, block.dmin);

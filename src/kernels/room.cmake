@@ -3,3 +3,5 @@
 # (unsigned - 128) * signed products (docs/adr/0002).
 file(GLOB scalar_sources ${dir}/scalar/*.cpp)
 set_source_files_properties(${scalar_sources} PROPERTIES COMPILE_OPTIONS "-O2;-fno-tree-vectorize")
+set_source_files_properties(${dir}/x86_avx2/install.cpp PROPERTIES
+                            COMPILE_OPTIONS "-O2;-mavx2;-mfma;-mf16c")

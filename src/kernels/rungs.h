@@ -6,6 +6,7 @@
 namespace orrery::kernels {
 
 void install_scalar(Kernels& kernels);
+void install_avx2(Kernels& kernels);
 
 struct Rung {
   Isa isa;
@@ -13,6 +14,7 @@ struct Rung {
 };
 inline constexpr Rung kRungs[] = {
     {Isa::kScalar, install_scalar},
+    {Isa::kAvx2, install_avx2},
 };
 
 }  // namespace orrery::kernels

@@ -92,12 +92,12 @@ TEST(ScalarQuantize, SumsAreTheSumsOfTheQuants) {
         sum += per_32.activations.values[slab * 256 + k];
         sum_256 += per_256.activations.values[slab * 256 + k];
       }
-      for (u32 i = 0; i < 4; ++i) halves += per_256.activations.half_sums[slab * 32 + 4 * j + i];
+      for (u32 i = 0; i < 4; ++i) halves += per_256.activations.offset_halves[slab * 32 + 4 * j + i];
       EXPECT_EQ(per_32.activations.sums[slab * 8 + j], sum);
       EXPECT_EQ(per_32.activations.scaled_sums[slab * 8 + j],
                 per_32.activations.scales[slab * 8 + j] * f32(sum));
       EXPECT_EQ(per_256.activations.sums_of_32[slab * 8 + j], sum_256);
-      EXPECT_EQ(halves, sum_256);
+      EXPECT_EQ(halves, -32 * sum_256);
     }
 }
 

@@ -23,8 +23,7 @@ class Detokenizer {
  private:
   const Tokenizer* tokenizer_;
   bool keep_special_;
-  std::string pending_;
-  bool first_ = true;
+  DecodeState state_;
 };
 
 }  // namespace orrery::text

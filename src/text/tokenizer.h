@@ -13,10 +13,15 @@
 
 #include "base/error.h"
 #include "base/types.h"
+#include "text/vocabulary.h"
 
 namespace orrery::text {
 
-using TokenId = i32;
+// What a reply's text waits for between two tokens; filled by decode_push and decode_finish.
+struct DecodeState {
+  std::string pending;  // bytes that are not text yet
+  bool first = true;    // nothing has been written
+};
 
 enum class Special : u8 {
   kParse,  // special tokens written in the text become control tokens, as Hugging Face tokenizers do
@@ -47,6 +52,11 @@ class Tokenizer {
   // The bytes of ids as the maker's decode() gives them (special tokens kept when `keep_special`); ids
   // outside the vocabulary give nothing. Invalid UTF-8 becomes U+FFFD as in the maker's library.
   [[nodiscard]] virtual std::string decode(std::span<const TokenId> ids, bool keep_special) const = 0;
+
+  // decode() in steps: appends to `out` the text that `id` completes, and at the end what is left. The
+  // parts put together are decode() of all ids.
+  virtual void decode_push(DecodeState& state, TokenId id, bool keep_special, std::string& out) const = 0;
+  virtual void decode_finish(DecodeState& state, std::string& out) const = 0;
 
   // The bytes that one token stands for inside a running text (may be part of a character).
   [[nodiscard]] virtual std::string token_bytes(TokenId id) const = 0;

@@ -2,7 +2,7 @@
 //
 // E: each 32 of K, in ascending order, C = fma(f32(dot), d * a, C), then with a min C = fma(m, s, C);
 //    dot = sum of (q - offset) * activation in int32, a the activations' scale, s scale times their sum.
-// S: each 256 of K, C = fma(f32(isum) * a, d, C), then with a min C = fma(-(f32(msum) * a), dmin, C);
+// S: each 256 of K, C = fma(f32(isum) * a, d, C), then with a min C = fma(f32(-msum) * a, dmin, C);
 //    isum = sum of scale_j * dot_j and msum = sum of min_j * (activation sum)_j in int32.
 // F: each 32 of K, one fma chain over its even k and one over its odd k; C = C + (even + odd).
 // C starts as +0 and is added to `out` once at the end. All int32 sums are exact (docs/formats/packed.md
@@ -69,7 +69,7 @@ f32 output_s(const PackedMatrix& weights, const u8* panel, u32 row, const Activa
     }
     const f32 scale = x.scales[slab];
     c = fma(f32(isum) * scale, block_scale<kLayout>(block, row), c);
-    if (has_min(kLayout)) c = fma(-(f32(msum) * scale), block_min<kLayout>(block, row), c);
+    if (has_min(kLayout)) c = fma(f32(-msum) * scale, block_min<kLayout>(block, row), c);
   });
   return c;
 }

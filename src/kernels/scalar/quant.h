@@ -61,9 +61,10 @@ SubScale sub_scale(const u8* header, u32 row, u32 j) {
     return {i8(header[16 * j + row]), 0};
   if constexpr (kLayout == Layout::kS2M)
     return {header[16 * j + row] & 15, header[16 * j + row] >> 4};
-  const u32 low = header[16 * (j / 2) + row];
-  const u32 high = header[kHighOffset + 16 * (j / 2 % 4) + row] >> (j / 8 * 4);
-  return {i32((low & 15) | (high & 3) << 4), i32(low >> 4 | (high >> 2 & 3) << 4)};
+  const u32 scale_at = 16 * (j / 2) + row, min_at = min_position(j / 2, row);
+  const u32 scale_high = header[kHighOffset + scale_at % 64] >> (scale_at / 64 * 4) & 3;
+  const u32 min_high = header[kHighOffset + min_at % 64] >> (min_at / 64 * 4 + 2) & 3;
+  return {i32((header[scale_at] & 15) | scale_high << 4), i32(header[min_at] >> 4 | min_high << 4)};
 }
 
 template <Layout kLayout>

@@ -48,16 +48,17 @@ void quantize_slab_per_32(const f32* x, u32 count, const Activations& to, u64 sl
 
 void quantize_slab_per_256(const f32* x, u32 count, const Activations& to, u64 slab) {
   i8* values = to.values + slab * kBlockDepth;
-  i16* half_sums = to.half_sums + slab * 32;
+  i16* offset_halves = to.offset_halves + slab * 32;
   i16* sums_of_32 = to.sums_of_32 + slab * 8;
   std::memset(values, 0, kBlockDepth);
-  std::memset(half_sums, 0, 32 * sizeof(i16));
+  std::memset(offset_halves, 0, 32 * sizeof(i16));
   std::memset(sums_of_32, 0, 8 * sizeof(i16));
   const Scaling scaling = scaling_of(x, count);
   to.scales[slab] = scaling.scale;
   for (u32 k = 0; k < count; ++k) {
     values[k] = to_int8(x[k], scaling.inverse);
-    half_sums[k / 16 * 2 + k % 4 / 2] = i16(half_sums[k / 16 * 2 + k % 4 / 2] + values[k]);
+    i16& half = offset_halves[k / 16 * 2 + k % 4 / 2];
+    half = i16(half - 32 * values[k]);
     sums_of_32[k / 32] = i16(sums_of_32[k / 32] + values[k]);
   }
 }
