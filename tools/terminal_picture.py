@@ -5,8 +5,8 @@
     tools/terminal_picture.py session.txt docs/pictures/terminal.svg --title "orrery run"
 
 It follows the part of a terminal's language that our program and a shell speak: text, colours and
-weights, carriage return, moving, erasing. It keeps everything that scrolled by. What it does not do:
-animation, the alternate screen, wide characters.
+weights, carriage return, moving, erasing. It keeps everything that scrolled by. What it does not
+do: animation, the alternate screen, wide characters.
 """
 
 import argparse
