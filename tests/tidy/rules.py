@@ -163,14 +163,12 @@ def opening_comments(tree):
     for path in _our_files(tree):
         if not path.endswith(OUR_CODE):
             continue
+        if path.endswith(".cpp") and path[:-4] + ".h" in tree.paths:
+            continue
         first = [line for line in tree.text(path).splitlines()
                  if line.strip() and not re.match(r"#!|# shellcheck", line)][:1]
         mark = {"py": ('"""', "#"), "sh": ("# ",), "cmake": ("# ",)}.get(
             path.rsplit(".", 1)[1], ("// ",))
-        header = path.removesuffix(".cpp") + ".h"
-        if first and first[0] == f'#include "{header.removeprefix("src/")}"' \
-                and header in tree.paths:
-            continue
         if not first or not first[0].startswith(mark) or len(first[0]) < 20:
             yield path, 1, "opens without saying what it is"
 

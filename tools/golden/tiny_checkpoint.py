@@ -3,8 +3,8 @@
 Everything random comes from numpy's PCG64, whose stream is the same on every machine. The GGUF
 layout is the one of llama.cpp's converter: names, F32 norms, and the rows of Q and K permuted,
 because its rope rotates neighbouring pairs where transformers rotates halves. Formats that PyPI
-gguf can encode are encoded from the weights; of the others, whole blocks are drawn at random (every code
-is legal) and then only their scales are set, so no other library is needed.
+gguf can encode are encoded from the weights; of the others, whole blocks are drawn at random (every
+code is legal) and then only their scales are set, so no other library is needed.
 """
 import json
 import math
