@@ -4,4 +4,4 @@
 file(GLOB scalar_sources ${dir}/scalar/*.cpp)
 set_source_files_properties(${scalar_sources} PROPERTIES COMPILE_OPTIONS "-O2;-fno-tree-vectorize")
 set_source_files_properties(${dir}/x86_avx2/install.cpp PROPERTIES
-                            COMPILE_OPTIONS "-O2;-mavx2;-mfma;-mf16c")
+                            COMPILE_OPTIONS "-O2;-fno-tree-ter;-fno-tree-reassoc;-mavx2;-mfma;-mf16c")

@@ -65,5 +65,190 @@ TEST_P(EveryLayout, ManyPanelsAndColumnsHaveTheBitsOfScalar) {
   for (const Kernels& rung : rungs()) compare_matmul(rung, GetParam(), 155, 512, 99, Data::kRandom);
 }
 
+// Fails with the place of the first difference; NaN equals NaN.
+void expect_same(const std::vector<f32>& out, const std::vector<f32>& expected, const std::string& what) {
+  ASSERT_EQ(out.size(), expected.size());
+  for (size_t i = 0; i < out.size(); ++i)
+    ASSERT_TRUE(same(out[i], expected[i]) || (std::isnan(out[i]) && std::isnan(expected[i])))
+        << what << " at " << i << ": " << out[i] << ", scalar " << expected[i];
+}
+
+TEST(Rungs, QuantizeHasTheBytesOfScalar) {
+  const Kernels scalar = *resolve("scalar");
+  for (const Kernels& rung : rungs())
+    for (ActivationKind kind : {ActivationKind::kF32, ActivationKind::kBf16, ActivationKind::kInt8Per32,
+                                ActivationKind::kInt8Per256})
+      for (u32 depth : {32u, 64u, 96u, 256u, 288u, 576u, 1536u, 100u, 7u}) {
+        const bool floats = kind == ActivationKind::kF32 || kind == ActivationKind::kBf16;
+        if (!floats && depth % 32) continue;
+        for (Data data : {Data::kRandom, Data::kExtreme, Data::kZero}) {
+          auto values = test::activation_values(5, depth, data, depth);
+          values[depth - 1] = 0x1p-140f;
+          values[depth] = -0.0f;
+          if (depth >= 32) values[2 * depth + 3] = NAN;
+          if (depth >= 64) values[3 * depth + 40] = INFINITY;
+          const auto x = test::quantize(scalar, kind, values, 5, depth);
+          const auto y = test::quantize(rung, kind, values, 5, depth);
+          const u64 bytes = activation_bytes(kind, depth, 5);
+          for (u64 i = 0; i < bytes; ++i)
+            ASSERT_EQ(x.memory.data()[i], y.memory.data()[i])
+                << name(rung.isa) << " kind " << u32(kind) << " depth " << depth << " byte " << i;
+        }
+      }
+}
+
+TEST(Rungs, ElementwiseHasTheBitsOfScalar) {
+  const Kernels scalar = *resolve("scalar");
+  for (const Kernels& rung : rungs())
+    for (u32 n : {1u, 5u, 15u, 16u, 17u, 31u, 64u, 576u, 577u, 1000u}) {
+      const std::string what = fmt::format("{} n {}", name(rung.isa), n);
+      const auto x = test::activation_values(1, n, Data::kRandom, n);
+      const auto y = test::activation_values(1, n, Data::kRandom, n + 1);
+      std::vector<f32> expected(n), out(n);
+      scalar.rms_norm(x.data(), y.data(), expected.data(), n, 1e-5f);
+      rung.rms_norm(x.data(), y.data(), out.data(), n, 1e-5f);
+      expect_same(out, expected, what + " rms_norm");
+      scalar.swiglu(x.data(), y.data(), expected.data(), n);
+      rung.swiglu(x.data(), y.data(), out.data(), n);
+      expect_same(out, expected, what + " swiglu");
+      out = expected = x;
+      scalar.add(y.data(), expected.data(), n);
+      rung.add(y.data(), out.data(), n);
+      expect_same(out, expected, what + " add");
+      scalar.scale(0.37f, expected.data(), n);
+      rung.scale(0.37f, out.data(), n);
+      expect_same(out, expected, what + " scale");
+      const f32 largest = scalar.max(x.data(), n);
+      EXPECT_TRUE(same(rung.max(x.data(), n), largest)) << what;
+      EXPECT_TRUE(same(rung.exp_sum(out.data(), n, largest), scalar.exp_sum(expected.data(), n, largest)));
+      expect_same(out, expected, what + " exp_sum");
+    }
+}
+
+TEST(Rungs, ExpHasTheBitsOfScalarEverywhere) {
+  const Kernels scalar = *resolve("scalar");
+  for (const Kernels& rung : rungs())
+    for (u64 start = 0; start < u64(1) << 32; start += u64(1) << 26) {
+      std::vector<f32> x(4096);
+      for (u32 i = 0; i < x.size(); ++i) x[i] = std::bit_cast<f32>(u32(start + i * 16381));
+      auto expected = x, out = x;
+      scalar.exp_sum(expected.data(), u32(x.size()), 0);
+      rung.exp_sum(out.data(), u32(x.size()), 0);
+      expect_same(out, expected, std::string(name(rung.isa)));
+    }
+}
+
+TEST(Rungs, RopeHasTheBitsOfScalar) {
+  const Kernels scalar = *resolve("scalar");
+  for (const Kernels& rung : rungs())
+    for (u32 rotary : {2u, 8u, 24u, 32u, 64u, 96u, 128u}) {
+      const auto x = test::activation_values(3, 128, Data::kRandom, 1);
+      const auto cos = test::activation_values(1, 64, Data::kRandom, 2);
+      const auto sin = test::activation_values(1, 64, Data::kRandom, 3);
+      auto expected = x, out = x;
+      scalar.rope(expected.data(), 3, 128, rotary, cos.data(), sin.data());
+      rung.rope(out.data(), 3, 128, rotary, cos.data(), sin.data());
+      expect_same(out, expected, fmt::format("{} rotary {}", name(rung.isa), rotary));
+    }
+}
+
+// A cache of two chunks with keys everywhere, and NaN in what no query may see.
+struct AttentionCase {
+  KvFormat format;
+  u32 head_dim, value_dim, page_tiles;
+  std::vector<u32> begin, end;  // of each query, in one chunk
+};
+
+struct AttentionResult {
+  std::vector<f32> max, sum, values;
+};
+
+AttentionResult run_attention(const Kernels& kernels, const AttentionCase& c) {
+  const u32 pages = 32 / c.page_tiles, keys_each = c.page_tiles * 16, queries = u32(c.begin.size());
+  const u64 element = kv_element_bytes(c.format);
+  const u32 last = *std::max_element(c.end.begin(), c.end.end());
+  const auto ks = test::activation_values(512, c.head_dim, Data::kRandom, 1);
+  const auto vs = test::activation_values(512, c.value_dim, Data::kRandom, 2);
+  std::vector<std::vector<u8>> k(pages), v(pages);
+  std::vector<const void*> k_pages, v_pages;
+  for (u32 p = 0; p < pages; ++p) {
+    k[p].assign(keys_each * c.head_dim * element, 0xff);  // NaN in every format
+    v[p].assign(keys_each * c.value_dim * element, 0xff);
+    k_pages.push_back(k[p].data());
+    v_pages.push_back(v[p].data());
+  }
+  for (u32 key = 0; key < last; ++key)
+    kernels.store_kv(c.format, &ks[key * c.head_dim], &vs[key * c.value_dim], c.head_dim, c.value_dim,
+                     k[key / keys_each].data() + key % keys_each / 16 * 16 * c.head_dim * element,
+                     v[key / keys_each].data() + key % keys_each * c.value_dim * element, key % 16);
+  const auto qs = test::activation_values(queries, c.head_dim, Data::kRandom, 3);
+  AttentionResult result{std::vector<f32>(queries, -INFINITY), std::vector<f32>(queries, 0),
+                         std::vector<f32>(queries * c.value_dim, 0)};
+  std::vector<const f32*> q;
+  std::vector<f32*> values;
+  for (u32 n = 0; n < queries; ++n) {
+    q.push_back(&qs[n * c.head_dim]);
+    values.push_back(&result.values[n * c.value_dim]);
+  }
+  test::Memory scratch(attention_scratch_floats(queries, c.head_dim, c.value_dim) * 4);
+  const AttentionChunk chunk{c.format,         c.head_dim,        c.value_dim,    0.125f,
+                             queries,          q.data(),          c.page_tiles,   k_pages.data(),
+                             v_pages.data(),   c.begin.data(),    c.end.data(),   result.max.data(),
+                             result.sum.data(), values.data(),    scratch.floats()};
+  kernels.attend(chunk);
+  kernels.attend(chunk);  // as if the next chunk had the same keys: joins with what stands there
+  return result;
+}
+
+void compare_attention(const AttentionCase& c) {
+  const AttentionResult expected = run_attention(*resolve("scalar"), c);
+  for (const Kernels& rung : rungs()) {
+    const std::string what = fmt::format("{} dims {} {} queries {}", name(rung.isa), c.head_dim,
+                                         c.value_dim, c.begin.size());
+    const AttentionResult result = run_attention(rung, c);
+    expect_same(result.max, expected.max, what + " max");
+    expect_same(result.sum, expected.sum, what + " sum");
+    expect_same(result.values, expected.values, what + " values");
+  }
+}
+
+TEST(Rungs, AttentionHasTheBitsOfScalar) {
+  for (KvFormat format : {KvFormat::kF16, KvFormat::kBf16, KvFormat::kF32})
+    for (u32 dim : {8u, 24u, 64u, 80u, 128u})
+      for (u32 queries = 1; queries <= 15; ++queries) {
+        AttentionCase c{format, dim, dim == 80 ? 40 : dim, queries % 2 ? 4u : 32u, {}, {}};
+        for (u32 n = 0; n < queries; ++n) {  // causal, tile edges, a window, and queries that see nothing
+          const u32 end = std::min(512u, 5 + 37 * queries + n / 3);
+          c.begin.push_back(queries % 3 == 0 ? end - std::min(end, 20 + n) : 0);
+          c.end.push_back(n % 5 == 4 ? c.begin.back() : end);
+        }
+        compare_attention(c);
+      }
+}
+
+TEST(Rungs, AttentionAtTileAndChunkEdges) {
+  for (u32 end : {1u, 15u, 16u, 17u, 64u, 511u, 512u})
+    for (u32 begin : {0u, 1u, 15u, 16u, 31u, 500u}) {
+      if (begin >= end) continue;
+      compare_attention({KvFormat::kF16, 64, 64, 2, {begin}, {end}});
+      compare_attention({KvFormat::kF16, 64, 64, 2, {begin, 0, begin}, {end, 1, end}});  // nothing in common
+    }
+}
+
+TEST(Rungs, StoreKvHasTheBytesOfScalar) {
+  const Kernels scalar = *resolve("scalar");
+  for (const Kernels& rung : rungs())
+    for (KvFormat format : {KvFormat::kF16, KvFormat::kBf16, KvFormat::kF32}) {
+      std::vector<f32> values(72);
+      std::mt19937 random(9);
+      for (f32& value : values) value = std::bit_cast<f32>(u32(random()));  // any pattern
+      std::vector<u8> k(72 * 16 * 4, 1), v(72 * 4, 1), k2 = k, v2 = v;
+      scalar.store_kv(format, values.data(), values.data(), 72, 40, k.data(), v.data(), 11);
+      rung.store_kv(format, values.data(), values.data(), 72, 40, k2.data(), v2.data(), 11);
+      EXPECT_EQ(k, k2);
+      EXPECT_EQ(v, v2);
+    }
+}
+
 }  // namespace
 }  // namespace orrery::kernels

@@ -4,6 +4,8 @@
 
 #define ORRERY_INLINE inline __attribute__((always_inline))
 
+#define ORRERY_INLINE_LAMBDA __attribute__((always_inline))
+
 // Small constant loops over arrays of registers must be unrolled, or the arrays live on the stack.
 #if defined(__clang__)
 #define ORRERY_UNROLL _Pragma("unroll")

@@ -120,7 +120,8 @@ void wide_group(const Destination& to, const Activations& x, u32 panel_begin, u3
     for (u32 p = panel_begin; p < panel_end; ++p) {
       const u8* from = to.weights.data + p * to.weights.panel_bytes + b * u64(Kernel::block_size(8));
       Kernel::read_scales(from, block.grains, block.scales);
-      Kernel::Wide::fill({from + Kernel::header_size(block.grains)}, block.grains, block.bytes);
+      const typename Kernel::Source source{from + Kernel::header_size(block.grains)};
+      Kernel::Wide::fill(source, block.grains, block.bytes);
       for (u32 n = 0; n < count; n += Kernel::kTile) {
         const auto view = Kernel::View::at(x, b, first + n);
         const u32 columns = count - n < Kernel::kTile ? count - n : Kernel::kTile;

@@ -52,11 +52,8 @@ void attend_query(const AttentionChunk& chunk, u32 query) {
   const u32 begin = chunk.key_begin[query], end = chunk.key_end[query];
   if (begin >= end) return;
   f32 weights[kKeyChunk];
-  f32 max = -INFINITY;
-  for (u32 key = begin; key < end; ++key) {
-    weights[key] = score(chunk, query, key);
-    max = weights[key] > max ? weights[key] : max;
-  }
+  for (u32 key = begin; key < end; ++key) weights[key] = score(chunk, query, key);
+  const f32 max = max_in_lanes(weights, begin, end);
   f32 lanes[16] = {};
   for (u32 key = begin; key < end; ++key) {
     weights[key] = exp(weights[key] - max);

@@ -61,10 +61,59 @@ ORRERY_INLINE F32x16 odd_bf16(const void* from) {
   return {_mm256_castsi256_ps(_mm256_and_si256(_mm256_loadu_si256(v), high)),
           _mm256_castsi256_ps(_mm256_and_si256(_mm256_loadu_si256(v + 1), high))};
 }
+ORRERY_INLINE void splat_bf16_pair(const void* two, F32x16& even, F32x16& odd) {
+  i32 bits;
+  __builtin_memcpy(&bits, two, 4);
+  const __m256i pair = _mm256_set1_epi32(bits);
+  const __m256 low = _mm256_castsi256_ps(_mm256_slli_epi32(pair, 16));
+  const __m256 high = _mm256_castsi256_ps(_mm256_and_si256(pair, _mm256_set1_epi32(i32(0xffff0000))));
+  even = {low, low};
+  odd = {high, high};
+}
+// Eight values, and zero in the upper lanes.
+ORRERY_INLINE F32x16 load_8(const f32* from) { return {_mm256_loadu_ps(from), _mm256_setzero_ps()}; }
+ORRERY_INLINE F32x16 load_8_f16(const void* from) {
+  return {_mm256_cvtph_ps(_mm_loadu_si128(static_cast<const __m128i*>(from))), _mm256_setzero_ps()};
+}
+ORRERY_INLINE F32x16 load_8_bf16(const void* from) {
+  return {widen_bf16(_mm_loadu_si128(static_cast<const __m128i*>(from))), _mm256_setzero_ps()};
+}
+// The first `count` lanes (1 .. 15); the others are zero, or stay as they are in memory.
+ORRERY_INLINE __m256i lane_mask(u32 count, u32 first_lane) {
+  const __m256i lanes = _mm256_add_epi32(_mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7),
+                                         _mm256_set1_epi32(i32(first_lane)));
+  return _mm256_cmpgt_epi32(_mm256_set1_epi32(i32(count)), lanes);
+}
+ORRERY_INLINE F32x16 load_first(const f32* from, u32 count) {
+  return {_mm256_maskload_ps(from, lane_mask(count, 0)), _mm256_maskload_ps(from + 8, lane_mask(count, 8))};
+}
+ORRERY_INLINE void store_first(f32* to, F32x16 v, u32 count) {
+  _mm256_maskstore_ps(to, lane_mask(count, 0), v.lo);
+  _mm256_maskstore_ps(to + 8, lane_mask(count, 8), v.hi);
+}
 ORRERY_INLINE void store_f16(void* to, F32x16 v) {
   __m128i* halves = static_cast<__m128i*>(to);
   _mm_storeu_si128(halves, _mm256_cvtps_ph(v.lo, _MM_FROUND_TO_NEAREST_INT));
   _mm_storeu_si128(halves + 1, _mm256_cvtps_ph(v.hi, _MM_FROUND_TO_NEAREST_INT));
+}
+// bf16_from_f32() of base/half.h: nearest even, NaN stays a quiet NaN.
+ORRERY_INLINE __m256i bf16_bits(__m256 v) {
+  const __m256i bits = _mm256_castps_si256(v);
+  const __m256i high = _mm256_srli_epi32(bits, 16);
+  const __m256i even = _mm256_and_si256(high, _mm256_set1_epi32(1));
+  const __m256i rounded = _mm256_srli_epi32(
+      _mm256_add_epi32(bits, _mm256_add_epi32(even, _mm256_set1_epi32(0x7fff))), 16);
+  const __m256i quiet = _mm256_or_si256(high, _mm256_set1_epi32(0x40));
+  const __m256 nan = _mm256_cmp_ps(v, v, _CMP_UNORD_Q);
+  return _mm256_blendv_epi8(rounded, quiet, _mm256_castps_si256(nan));
+}
+ORRERY_INLINE void store_bf16(void* to, F32x16 v) {
+  const __m256i words = _mm256_packus_epi32(bf16_bits(v.lo), bf16_bits(v.hi));
+  _mm256_storeu_si256(static_cast<__m256i*>(to), _mm256_permute4x64_epi64(words, 0xd8));
+}
+ORRERY_INLINE F32x16 negate(F32x16 a) {
+  const __m256 sign = _mm256_set1_ps(-0.0f);
+  return {_mm256_xor_ps(a.lo, sign), _mm256_xor_ps(a.hi, sign)};
 }
 ORRERY_INLINE F32x16 operator+(F32x16 a, F32x16 b) {
   return {_mm256_add_ps(a.lo, b.lo), _mm256_add_ps(a.hi, b.hi)};
