@@ -2,6 +2,7 @@
 // definitions name, so a wrong term, offset or scale is far outside them.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 
 #include "kernels/test_data.h"

@@ -75,9 +75,9 @@ verb_bench() { # [peer|model|NAME] [ARGUMENTS]
       ;;
     *)
       build_preset release
-      [[ -x build/release/$what ]] ||
-        die "no bench named $what: try peer, model, or a program of bench/"
-      plain "build/release/$what" "$@"
+      local program=build/release/${what}_bench
+      [[ -x $program ]] || die "no bench named $what: try peer, model, or bench/NAME_bench.cpp"
+      plain "$program" "$@"
       ;;
   esac
 }

@@ -1,5 +1,6 @@
 """A second opinion on the GGUF goldens: llama.cpp reads each tiny model.gguf and its logits are
-held against transformers' committed ones. Guards the recipe itself (names, row order, rope factors).
+held against transformers' committed ones. Guards the recipe itself (names, row order, rope
+factors).
 
     pip install llama-cpp-python==0.3.36
     python tools/golden/crosscheck.py tests/golden/models

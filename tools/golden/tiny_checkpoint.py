@@ -2,9 +2,9 @@
 
 Everything random comes from numpy's PCG64, whose stream is the same on every machine. The GGUF
 layout is the one of llama.cpp's converter: names, F32 norms, and the rows of Q and K permuted,
-because its rope rotates neighbouring pairs where transformers rotates halves. Formats that PyPI gguf
-can encode are encoded from the weights; of the others, whole blocks are drawn at random (every code
-is legal) and then only their scales are set, so no other library is needed.
+because its rope rotates neighbouring pairs where transformers rotates halves. Formats that PyPI
+gguf can encode are encoded from the weights; of the others, whole blocks are drawn at random (every
+code is legal) and then only their scales are set, so no other library is needed.
 """
 import json
 import math
@@ -124,8 +124,8 @@ def write_hf(folder, config: dict, tensors: dict, shards: int) -> None:
 
 
 def set_minima(rng, form: str, data: np.ndarray) -> None:
-    """Draws the scales and minima of a block's parts so that the minimum cancels the middle code, as
-    an encoder leaves it; independent ones would give every part a far-off mean."""
+    """Draws the scales and minima of a block's parts so that the minimum cancels the middle code,
+    as an encoder leaves it; independent ones would give every part a far-off mean."""
     if form == "Q2_K":
         scale = rng.integers(3, 16, (len(data), 16), dtype=np.uint8)
         data[:, :16] = scale | np.clip(scale + rng.integers(-2, 3, scale.shape), 0, 15) << 4

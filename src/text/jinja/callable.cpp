@@ -72,8 +72,10 @@ Loop::Loop(Heap& heap, Value items, Ref<Iterator> iterator, Recurse again, i64 d
 void Loop::clear() {
   recurse = nullptr;
   items_ = {};
-  after_ = current_ = before_ = std::nullopt;
-  changed_ = std::nullopt;
+  after_.reset();
+  current_.reset();
+  before_.reset();
+  changed_.reset();
 }
 
 const std::optional<Value>& Loop::peek() {
