@@ -1,5 +1,5 @@
 """The tokenizer of every tiny checkpoint: byte-level BPE, written both as tokenizer.json and as
-GGUF metadata from the same three lists. 3 special tokens, 256 bytes, 62 merges: 321 ids, an odd
+GGUF metadata from the same three lists. 3 special tokens, 256 bytes and 62 merges: 321 ids, an odd
 number on purpose. It is hand-made so that it needs no training and never changes."""
 import json
 

@@ -2,9 +2,9 @@
 
 Everything random comes from numpy's PCG64, whose stream is the same on every machine. The GGUF
 layout is the one of llama.cpp's converter: names, F32 norms, and the rows of Q and K permuted,
-because its rope rotates neighbouring pairs where transformers rotates halves. Formats that PyPI
-gguf can encode are encoded from the weights; of the others, whole blocks are drawn at random (every
-code is legal) and then only their scales are set, so no other library is needed.
+because its rope rotates neighbouring pairs where transformers rotates halves. Formats that gguf can
+encode are encoded from the weights; of the others, whole blocks are drawn at random (every code
+is legal) and then only their scales are set, so no other library is needed.
 """
 import json
 import math
@@ -15,7 +15,7 @@ import torch
 from gguf import GGMLQuantizationType as Type
 from safetensors.torch import save_file
 
-import tiny_tokenizer
+import _tiny_tokenizer
 
 TORCH_DTYPE = {"F32": torch.float32, "F16": torch.float16, "BF16": torch.bfloat16}
 # Of the formats that gguf cannot encode: where each block's f16 scale lies, and the same for the
@@ -107,7 +107,7 @@ def save(tensors: dict, path) -> None:
 def write_hf(folder, config: dict, tensors: dict, shards: int) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "config.json").write_text(json.dumps(config, indent=1) + "\n")
-    tiny_tokenizer.write_hf(folder)
+    _tiny_tokenizer.write_hf(folder)
     names = sorted(tensors)
     if shards == 1:
         save(tensors, folder / "model.safetensors")
@@ -208,7 +208,7 @@ def write_metadata(writer, config, name: str) -> None:
     if getattr(config, "sliding_window", None):
         writer.add_sliding_window(config.sliding_window)
     writer.add_quantization_version(gguf.GGML_QUANT_VERSION)
-    tiny_tokenizer.write_gguf(writer)
+    _tiny_tokenizer.write_gguf(writer)
 
 
 def write_gguf(path, name: str, config, arrays: dict, form_of, seed: int) -> dict:
