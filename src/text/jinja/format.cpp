@@ -6,7 +6,6 @@
 #include <cmath>
 
 #include "text/jinja/builtins.h"
-#include "text/jinja/interpreter.h"
 #include "text/jinja/number.h"
 #include "text/jinja/print.h"
 #include "text/jinja/unicode.h"
@@ -16,6 +15,7 @@ namespace {
 
 struct Spec {
   std::string fill = " ";
+  Origin fill_origin = kTemplate;
   char align = '\0';  // < > ^ =
   char sign = '-';
   bool alternate = false;
@@ -54,11 +54,11 @@ void pad(Builder& out, const MarkedText& body, std::string_view sign, const Spec
   const char align = spec.align ? spec.align : otherwise;
   const i64 before = align == '>' ? room : align == '^' ? room / 2 : 0;
   if (align == '=') {
-    out.add(sign).fill(spec.fill, room).add(body, 0, body.bytes.size());
+    out.add(sign).fill(spec.fill, room, spec.fill_origin).add(body, 0, body.bytes.size());
     return;
   }
-  out.fill(spec.fill, before).add(sign).add(body, 0, body.bytes.size());
-  out.fill(spec.fill, room - before);
+  out.fill(spec.fill, before, spec.fill_origin).add(sign).add(body, 0, body.bytes.size());
+  out.fill(spec.fill, room - before, spec.fill_origin);
 }
 
 // Not more than this many digits of width; more would only be memory.
@@ -79,9 +79,11 @@ bool skip(std::string_view& spec, char c) {
   return true;
 }
 
-Spec parse_spec(std::string_view spec) {
+Spec parse_spec(const MarkedText& text) {
   constexpr std::string_view kAligns = "<>^=";
   Spec out;
+  out.fill_origin = text.content_origin();
+  std::string_view spec = text.bytes;
   const u64 first = spec.empty() ? 0 : decode(spec, 0).bytes;
   if (first < spec.size() && first > 0 && kAligns.find(spec[first]) != std::string_view::npos) {
     out.fill = spec.substr(0, first);
@@ -265,8 +267,8 @@ void percent_number(Builder& out, const Value& value, const Conversion& c) {
 
 class PercentFormat {
  public:
-  PercentFormat(Interpreter& interpreter, const String& format, const Value& values)
-      : interpreter_(interpreter), format_(format), values_(values), out_(interpreter.heap()) {}
+  PercentFormat(const String& format, const Value& values)
+      : format_(format), values_(values), out_(format.heap()) {}
 
   Value run() {
     const std::string_view text = format_.bytes();
@@ -367,7 +369,6 @@ class PercentFormat {
     }
   }
 
-  Interpreter& interpreter_;
   const String& format_;
   const Value& values_;
   Builder out_;
@@ -377,8 +378,8 @@ class PercentFormat {
 
 class BraceFormat {
  public:
-  BraceFormat(Interpreter& interpreter, const String& format, const Arguments& arguments)
-      : heap_(interpreter.heap()), format_(format), arguments_(arguments) {}
+  BraceFormat(const String& format, const Arguments& arguments)
+      : heap_(format.heap()), format_(format), arguments_(arguments) {}
 
   Value run() {
     Builder out(heap_);
@@ -446,7 +447,7 @@ class BraceFormat {
     Builder spec(heap_);
     if (at < end) expand(spec, at + 1, end, depth - 1);
     if (format_.markup && spec.size() == 0) print_escaped(out, value);
-    else format_value(out, value, spec.take_text().bytes);
+    else format_value(out, value, spec.take_text());
   }
 
   Value first(std::string_view name) {
@@ -503,20 +504,20 @@ class BraceFormat {
 
 }  // namespace
 
-void format_value(Builder& out, const Value& value, std::string_view spec) {
-  if (spec.empty()) return print(out, value);
+void format_value(Builder& out, const Value& value, const MarkedText& spec) {
+  if (spec.bytes.empty()) return print(out, value);
   if (value.is_string()) return format_string(out, value.string(), parse_spec(spec));
   if (value.is_integer()) return format_integer(out, value.as_integer(), parse_spec(spec));
   if (value.is(Kind::kFloat)) return format_float(out, value.as_real(), parse_spec(spec));
   raise("unsupported format string passed to {}.__format__", type_name(value));
 }
 
-Value format_percent(Interpreter& interpreter, const String& format, const Value& values) {
-  return PercentFormat(interpreter, format, values).run();
+Value format_percent(const String& format, const Value& values) {
+  return PercentFormat(format, values).run();
 }
 
-Value format_braces(Interpreter& interpreter, const String& format, const Arguments& arguments) {
-  return BraceFormat(interpreter, format, arguments).run();
+Value format_braces(const String& format, const Arguments& arguments) {
+  return BraceFormat(format, arguments).run();
 }
 
 }  // namespace orrery::text::jinja

@@ -6,10 +6,9 @@
 
 namespace orrery::text::jinja {
 
-[[nodiscard]] Value format_percent(Interpreter& interpreter, const String& format, const Value& values);
-[[nodiscard]] Value format_braces(Interpreter& interpreter, const String& format,
-                                  const Arguments& arguments);
+[[nodiscard]] Value format_percent(const String& format, const Value& values);
+[[nodiscard]] Value format_braces(const String& format, const Arguments& arguments);
 // format(value, spec)
-void format_value(Builder& out, const Value& value, std::string_view spec);
+void format_value(Builder& out, const Value& value, const MarkedText& spec);
 
 }  // namespace orrery::text::jinja

@@ -77,7 +77,7 @@ Value strftime_now(Interpreter& interpreter, Arguments& arguments) {
   std::string out(4096, '\0');
   out.resize(std::strftime(out.data(), out.size(), format.c_str(), &local));
   if (out.empty()) raise("strftime_now: the format gives nothing or too much");
-  return text(interpreter.heap(), out);
+  return text(interpreter.heap(), out, bound.string(0)->text().content_origin());
 }
 
 Value lipsum(Interpreter&, Arguments&) { raise("lipsum is not supported: it is random"); }

@@ -2,9 +2,9 @@
 // a text or one error line.
 #include <gtest/gtest.h>
 
-#include <chrono>
 #include <cstdio>
 #include <cstdlib>
+#include <ctime>
 #include <fstream>
 
 #include "text/chat_template.h"
@@ -188,10 +188,10 @@ TEST(JinjaHostile, EveryTemplateEndsSoonAndInLittleMemory) {
   for (const Hostile& hostile : cases) {
     reset_peak();
     const u64 before = peak_mib();
-    const auto start = std::chrono::steady_clock::now();
+    const std::clock_t start = std::clock();  // of this process: other work may run beside it
     const auto parsed = ChatTemplate::parse(hostile.source);
     const auto text = parsed ? parsed->render(Json::object()) : fail("{}", parsed.error().message);
-    const f64 seconds = std::chrono::duration<f64>(std::chrono::steady_clock::now() - start).count();
+    const f64 seconds = f64(std::clock() - start) / CLOCKS_PER_SEC;
     EXPECT_LT(seconds, 10) << hostile.name;
     EXPECT_TRUE(kSanitized || peak_mib() - before < 512) << hostile.name << ": " << peak_mib();
     const std::string message = text ? "" : text.error().message;
@@ -210,7 +210,7 @@ TEST(JinjaHostile, LimitsAreErrorsThatSayWhy) {
       {"{{ range(100001) }}", "Range too big"},
       {"{% set ns = namespace(s=['x']) %}{% for i in range(99) %}{% set ns.s = ns.s + ns.s %}{% endfor %}",
        "too much memory"},
-      {"{% for i in range(10000) %}{{ 'x' * 10000 }}{% endfor %}", "the rendered text is too long"},
+      {"{% for i in range(100) %}{{ 'x' * 1000000 }}{% endfor %}", "the rendered text is too long"},
       {"{{ ((((((((((((((((((((((((((((((1)))))))))))))))))))))))))))))) }}", ""},
   };
   for (const auto& [source, reason] : kCases) {

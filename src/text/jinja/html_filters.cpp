@@ -166,13 +166,13 @@ Value tojson(Interpreter& i, const Value& input, const Arguments& a) {
   if (!bound.is_none(1)) {
     const Value& indent = bound.at(1);
     if (indent.is_string()) {
-      style.indent = indent.bytes();
+      style.indent = indent.string().text();
     } else {
       const i64 width = std::max<i64>(0, bound.integer(1, 0));
       if (width > 1000) raise("an indent of {} is too large", width);
-      style.indent = std::string(u64(width), ' ');
+      style.indent = MarkedText{std::string(u64(width), ' '), {}};
     }
-    style.item_separator = ",";
+    style.item_separator = MarkedText{",", {}};
   }
   if (!bound.is_none(2)) {
     const auto separators = to_list(i.heap(), bound.at(2));
@@ -180,8 +180,8 @@ Value tojson(Interpreter& i, const Value& input, const Arguments& a) {
         !separators->items[1].is_string()) {
       raise("tojson: separators are two strings");
     }
-    style.item_separator = separators->items[0].bytes();
-    style.key_separator = separators->items[1].bytes();
+    style.item_separator = separators->items[0].string().text();
+    style.key_separator = separators->items[1].string().text();
   }
   Builder out(i.heap());
   write_json(out, input, style);

@@ -120,17 +120,19 @@ class JsonWriter {
     out_.add(value, plain, bytes.size()).add("\"");
   }
 
+  void add(const MarkedText& text) { out_.add(text, 0, text.bytes.size()); }
+
   void line(u32 depth) {
     if (!style_.indent) return;
     out_.add("\n");
-    for (u32 i = 0; i < depth; ++i) out_.add(*style_.indent);
+    for (u32 i = 0; i < depth; ++i) add(*style_.indent);
   }
 
   void list(const Sequence& sequence, u32 depth) {
     if (sequence.items.empty()) return void(out_.add("[]"));
     out_.add("[");
     for (u64 i = 0; i < sequence.items.size(); ++i) {
-      if (i) out_.add(style_.item_separator);
+      if (i) add(style_.item_separator);
       line(depth + 1);
       write(sequence.items[i], depth + 1);
     }
@@ -164,10 +166,10 @@ class JsonWriter {
     }
     out_.add("{");
     for (u64 i = 0; i < entries.size(); ++i) {
-      if (i) out_.add(style_.item_separator);
+      if (i) add(style_.item_separator);
       line(depth + 1);
       key(entries[i].key);
-      out_.add(style_.key_separator);
+      add(style_.key_separator);
       write(entries[i].value, depth + 1);
     }
     line(depth);

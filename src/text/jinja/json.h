@@ -15,8 +15,8 @@ namespace orrery::text::jinja {
 
 struct JsonStyle {
   bool ascii = false, sort_keys = false;
-  std::optional<std::string> indent;  // one level
-  std::string item_separator = ", ", key_separator = ": ";
+  std::optional<MarkedText> indent;  // one level
+  MarkedText item_separator{", ", {}}, key_separator{": ", {}};
 };
 void write_json(Builder& out, const Value& value, const JsonStyle& style);
 

@@ -146,7 +146,7 @@ Value add(Heap& heap, const Value& left, const Value& right) {
 
 Value binary(Interpreter& interpreter, BinaryOp op, const Value& left, const Value& right) {
   if (op == BinaryOp::kAdd) return add(interpreter.heap(), left, right);
-  if (op == BinaryOp::kMod && left.is_string()) return format_percent(interpreter, left.string(), right);
+  if (op == BinaryOp::kMod && left.is_string()) return format_percent(left.string(), right);
   left.require_defined();
   right.require_defined();
   if (left.is_number() && right.is_number()) return numbers(op, left, right);

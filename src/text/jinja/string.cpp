@@ -31,6 +31,12 @@ Origin MarkedText::origin_at(u64 position) const {
   return run == runs.end() ? kTemplate : run->origin;
 }
 
+Origin MarkedText::content_origin() const {
+  const auto run = std::find_if(runs.begin(), runs.end(),
+                                [](const Run& r) { return r.origin != kTemplate; });
+  return run == runs.end() ? kTemplate : run->origin;
+}
+
 String::String(Heap& heap, std::string_view bytes, Origin origin) : Object(heap, bytes.size()) {
   text_.bytes = bytes;
   text_.mark(bytes.size(), origin);
@@ -55,18 +61,16 @@ void Builder::grow(u64 bytes) {
   const u64 needed = text_.bytes.size() + bytes;
   if (needed > ~u32(0)) raise("a string of the template grows too long");
   heap_.step_bytes(bytes);
-  if (needed > text_.bytes.capacity()) {
-    const u64 capacity = std::max(needed, text_.bytes.capacity() * 2);
-    heap_.charge(capacity);
-    text_.bytes.reserve(capacity);
-    charged_ += capacity;
-  }
-  if (text_.runs.size() == text_.runs.capacity()) {
-    const u64 capacity = std::max<u64>(4, text_.runs.capacity() * 2);
-    heap_.charge(capacity * sizeof(Run));
-    text_.runs.reserve(capacity);
-    charged_ += capacity * sizeof(Run);
-  }
+  // While a buffer moves there are two of them: the new one is charged before the old one is released.
+  const auto widen = [this](auto& buffer, u64 size, u64 item_bytes, u64& charged) {
+    const u64 capacity = size + size / 2;
+    heap_.charge(capacity * item_bytes);
+    buffer.reserve(capacity);
+    heap_.release(std::exchange(charged, capacity * item_bytes));
+  };
+  const u64 runs = text_.runs.size();
+  if (needed > text_.bytes.capacity()) widen(text_.bytes, needed, 1, charged_bytes_);
+  if (runs == text_.runs.capacity()) widen(text_.runs, runs + 4, sizeof(Run), charged_runs_);
 }
 
 Builder& Builder::add(std::string_view bytes, Origin origin) {
@@ -115,7 +119,7 @@ Builder& Builder::fill(std::string_view bytes, i64 count, Origin origin) {
 }
 
 MarkedText Builder::take_text() {
-  heap_.release(std::exchange(charged_, 0));
+  heap_.release(std::exchange(charged_bytes_, 0) + std::exchange(charged_runs_, 0));
   return std::exchange(text_, {});
 }
 

@@ -30,6 +30,9 @@ struct MarkedText {
   // `size` more bytes of `origin` have been appended.
   void mark(u64 size, Origin origin);
   [[nodiscard]] Origin origin_at(u64 position) const;
+  // Where its first content is from; kTemplate when there is none. For what is made of a text as a
+  // whole (a fill character, a date): it is content if any of the text is.
+  [[nodiscard]] Origin content_origin() const;
 };
 
 class String final : public Object {
@@ -54,7 +57,7 @@ class String final : public Object {
 class Builder {
  public:
   explicit Builder(Heap& heap) : heap_(heap) {}
-  ~Builder() { heap_.release(charged_); }
+  ~Builder() { heap_.release(charged_bytes_ + charged_runs_); }
   Builder(const Builder&) = delete;
   Builder& operator=(const Builder&) = delete;
 
@@ -77,7 +80,7 @@ class Builder {
   void grow(u64 bytes);
   Heap& heap_;
   MarkedText text_;
-  u64 charged_ = 0;
+  u64 charged_bytes_ = 0, charged_runs_ = 0;
 };
 
 }  // namespace orrery::text::jinja

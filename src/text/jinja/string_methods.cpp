@@ -244,17 +244,17 @@ Value join(Interpreter& i, const Value& self, const Arguments& a) {
   });
 }
 
-Value format(Interpreter& i, const Value& self, const Arguments& a) {
-  return format_braces(i, self.string(), a);
+Value format(Interpreter&, const Value& self, const Arguments& a) {
+  return format_braces(self.string(), a);
 }
-Value format_map(Interpreter& i, const Value& self, const Arguments& a) {
+Value format_map(Interpreter&, const Value& self, const Arguments& a) {
   const Bound bound("format_map", a, {""}, 1);
   if (!bound.at(0).is(Kind::kDict)) raise("format_map() takes a mapping");
   Arguments named;
   for (const auto& [key, value] : bound.at(0).dict().entries()) {
     if (key.is_string()) named.keywords.push_back({Ref<String>(&key.string()), value});
   }
-  return format_braces(i, self.string(), named);
+  return format_braces(self.string(), named);
 }
 
 template <Pad where>

@@ -83,10 +83,10 @@ Value format(Interpreter& i, const Value& input, const Arguments& a) {
     raise("can't handle positional and keyword arguments at the same time");
   }
   const auto text = to_string(i.heap(), input);
-  if (a.keywords.empty()) return format_percent(i, *text, tuple(i.heap(), a.positional));
+  if (a.keywords.empty()) return format_percent(*text, tuple(i.heap(), a.positional));
   auto named = make<Dict>(i.heap());
   for (const auto& [name, value] : a.keywords) named->set(Value(name), value);
-  return format_percent(i, *text, Value(named));
+  return format_percent(*text, Value(named));
 }
 
 Value string(Interpreter& i, const Value& input, const Arguments& a) {

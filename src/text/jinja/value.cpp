@@ -97,6 +97,7 @@ void Dict::set(const Value& key, Value value) {
   entries_.push_back({key, std::move(value)});
   if (entries_.size() <= kSearched) return;
   const u64 indexed = index_.size();
+  heap().step(4);  // a node of the index costs what several small objects do
   charge((entries_.size() - indexed) * 64);
   for (u64 i = indexed; i < entries_.size(); ++i) index_.emplace(hash(entries_[i].key), u32(i));
 }
