@@ -128,9 +128,11 @@ Result<TextFiles> open_text_files(const fs::path& path) {
     TRY(files, open_checkpoint(path));
   }
   if (!files.tokenizer && !files.template_source) return fail("{}", files.why_no_tokenizer);
-  if (files.tokenizer)
-    for (const auto& [name, value] : template_variables(*files.tokenizer).items())
+  if (files.tokenizer) {
+    const text::Json defaults = template_variables(*files.tokenizer);
+    for (const auto& [name, value] : defaults.items())
       if (!files.variables.contains(name)) files.variables[name] = value;
+  }
   return files;
 }
 
