@@ -103,7 +103,7 @@ std::string count_text(u64 count) {
 
 std::string grouped(u64 number) {
   std::string text = std::to_string(number);
-  for (i64 at = i64(text.size()) - 3; at > 0; at -= 3) text.insert(std::size_t(at), ",");
+  for (i64 at = i64(text.size()) - 3; at > 0; at -= 3) text.insert(std::size_t(at), 1, ',');
   return text;
 }
 
