@@ -67,14 +67,11 @@ ORRERY_INLINE void score_tiles(const AttentionChunk& chunk, const f32* const (&q
     for (u32 t = 0; t < kTiles; ++t) sums[n][t] = splat(0);
   }
   for (u64 d = 0; d < chunk.head_dim; ++d) {
-    F32x16 keys[kTiles];
     ORRERY_UNROLL
-    for (u32 t = 0; t < kTiles; ++t) keys[t] = Format::load16(k[t] + d * kKeyTile * Format::kBytes);
-    ORRERY_UNROLL
-    for (u32 n = 0; n < kQueries; ++n) {
-      const F32x16 value = splat(q[n][d]);
+    for (u32 t = 0; t < kTiles; ++t) {
+      const F32x16 keys = Format::load16(k[t] + d * kKeyTile * Format::kBytes);
       ORRERY_UNROLL
-      for (u32 t = 0; t < kTiles; ++t) sums[n][t] = fma(value, keys[t], sums[n][t]);
+      for (u32 n = 0; n < kQueries; ++n) sums[n][t] = fma(splat(q[n][d]), keys, sums[n][t]);
     }
   }
   ORRERY_UNROLL

@@ -104,7 +104,7 @@ struct KernelS {
       const Pairs scale = shift_pairs_left<2>(twin_pairs(header.scale_bytes[j]));
       ORRERY_UNROLL
       for (u32 n = 0; n < kColumns; ++n)
-        isums[n] = add_products(isums[n], scale, splat_pair(x.offset_halves + n * 32 + 2 * j));
+        isums[n] = isums[n] + products(scale, splat_pair(x.offset_halves + n * 32 + 2 * j));
     }
   }
 
@@ -120,7 +120,7 @@ struct KernelS {
         const Pairs mins = widen_pairs(header.min_bytes[2 * p]);
         ORRERY_UNROLL
         for (u32 n = 0; n < kColumns; ++n)
-          msums[n] = add_products(msums[n], mins, splat_pair(x.sums_of_32 + n * 8 + 2 * p));
+          msums[n] = msums[n] + products(mins, splat_pair(x.sums_of_32 + n * 8 + 2 * p));
       }
       ORRERY_UNROLL
       for (auto& msum : msums) msum = splat_i32(0) - msum;
@@ -129,7 +129,7 @@ struct KernelS {
         const Pairs mins = twin_pairs(header.min_bytes[j]);
         ORRERY_UNROLL
         for (u32 n = 0; n < kColumns; ++n)
-          msums[n] = add_products(msums[n], mins, splat_pair(x.offset_halves + n * 32 + 2 * j));
+          msums[n] = msums[n] + products(mins, splat_pair(x.offset_halves + n * 32 + 2 * j));
       }
       ORRERY_UNROLL
       for (auto& msum : msums) msum = shift_right<5>(msum);  // -32 * sums, a multiple of 32

@@ -1,9 +1,4 @@
-// The primitives of the avx2 rung: 16 lanes are two ymm registers.
-//
-// The dot product of bytes is vpmaddubsw (u8 x s8, pairs added in int16). Its sums may stay in int16
-// for a while before vpmaddwd widens them: 8 of nibbles (8 * 2 * 15 * 127 = 30,480), 4 of 6-bit weights
-// when they start from -32 * sum (the true sum is at most 8 * 32 * 127 = 32,512, so wrapping on the way
-// is harmless). Whole bytes would saturate, so they are split into two planes of nibbles.
+// The primitives of the avx2 and avx_vnni rungs: 16 lanes are two ymm registers.
 #pragma once
 
 #include <immintrin.h>
@@ -233,10 +228,22 @@ ORRERY_INLINE Halves reduce_halves(I32x16 v) {
   x = _mm_add_epi32(x, _mm_shuffle_epi32(x, 0xb1));
   return {_mm_cvtsi128_si32(x), _mm_extract_epi32(x, 2)};
 }
-// sum + the products of the int16 of each dword pair.
-ORRERY_INLINE I32x16 add_products(I32x16 sum, Pairs a, Pairs b) {
-  return {_mm256_add_epi32(sum.lo, _mm256_madd_epi16(a.lo, b.lo)),
-          _mm256_add_epi32(sum.hi, _mm256_madd_epi16(a.hi, b.hi))};
+ORRERY_INLINE I32x16 operator*(I32x16 a, I32x16 b) {
+  return {_mm256_mullo_epi32(a.lo, b.lo), _mm256_mullo_epi32(a.hi, b.hi)};
+}
+
+// ---- pairs of int16
+
+// The products of the two int16 of each dword, added.
+ORRERY_INLINE I32x16 products(Pairs a, Pairs b) {
+  return {_mm256_madd_epi16(a.lo, b.lo), _mm256_madd_epi16(a.hi, b.hi)};
+}
+ORRERY_INLINE Pairs splat_i16(i16 value) {
+  const __m256i all = _mm256_set1_epi16(value);
+  return {all, all};
+}
+ORRERY_INLINE Pairs add_pairs(Pairs a, Pairs b) {
+  return {_mm256_add_epi16(a.lo, b.lo), _mm256_add_epi16(a.hi, b.hi)};
 }
 
 // ---- bytes
@@ -266,6 +273,10 @@ template <int kBy>
 ORRERY_INLINE Bytes shift_words_left(Bytes a) {
   return {_mm256_slli_epi16(a.lo, kBy), _mm256_slli_epi16(a.hi, kBy)};
 }
+// Unsigned times signed bytes, neighbours added, saturated to int16.
+ORRERY_INLINE Pairs byte_products(Bytes a, Bytes b) {
+  return {_mm256_maddubs_epi16(a.lo, b.lo), _mm256_maddubs_epi16(a.hi, b.hi)};
+}
 ORRERY_INLINE Bytes splat4(const void* four_bytes) {
   i32 bits;
   __builtin_memcpy(&bits, four_bytes, 4);
@@ -285,6 +296,11 @@ ORRERY_INLINE Pairs shift_pairs_left(Pairs a) {
 ORRERY_INLINE Pairs widen_pairs(const u8* from) {
   const __m128i* v = reinterpret_cast<const __m128i*>(from);
   return {_mm256_cvtepu8_epi16(_mm_loadu_si128(v)), _mm256_cvtepu8_epi16(_mm_loadu_si128(v + 1))};
+}
+// 16 signed bytes (one of each row).
+ORRERY_INLINE I32x16 widen_i8(const void* from) {
+  const __m128i rows = _mm_loadu_si128(static_cast<const __m128i*>(from));
+  return {_mm256_cvtepi8_epi32(rows), _mm256_cvtepi8_epi32(_mm_srli_si128(rows, 8))};
 }
 // 16 signed bytes (one of each row), each as both halves of a pair.
 ORRERY_INLINE Pairs twin_pairs(const void* from) {
