@@ -50,6 +50,16 @@ Result<std::vector<TokenId>> encode_prompt(const Engine& engine, const Flags& fl
   return ids;
 }
 
+// The chain of the sampler, in the order in which its steps run.
+Json sampler_json(const Engine& engine, const forward::SamplerSettings& settings) {
+  const auto sampler = forward::Sampler::make(settings, engine.model().spec.vocab);
+  Json steps = Json::array();
+  if (!sampler) return steps;
+  for (const forward::SamplerStep& step : sampler->chain())
+    steps.push_back({{"step", step.name}, {"value", step.value}, {"active", step.active}});
+  return steps;
+}
+
 Json timings_json(const Engine& engine, const Reply& reply, f64 start_to_first_token) {
   const engine::Timings& t = reply.timings;
   const auto rate = [](f64 tokens, f64 seconds) { return seconds > 0 ? tokens / seconds : 0; };
@@ -86,7 +96,8 @@ Result<void> generate(Flags& flags) {
     return {};
   }
   Json answer{{"tokens", reply.tokens}, {"text", reply.text}, {"finish", name(reply.finish)}};
-  answer["sampler"] = sampler_json(request.sampler);
+  answer["sampler"] = sampler_json(*engine, request.sampler);
+  answer["seed"] = request.sampler.seed;
   answer["timings"] = timings_json(*engine, reply, first_token);
   print(to_line(answer) + "\n");
   return {};

@@ -19,14 +19,6 @@ namespace {
 
 constexpr int kFailed = 1, kUsage = 2;
 
-// One line, whatever the message holds: a name in a hostile file may carry newlines and escapes.
-std::string one_line(std::string_view text) {
-  std::string line;
-  for (const char c : text) line += u8(c) < 0x20 || c == 0x7f ? ' ' : c;
-  while (line.ends_with(' ')) line.pop_back();
-  return line;
-}
-
 int report(std::string_view message, int code) {
   std::fflush(stdout);
   const Style& style = err_style();

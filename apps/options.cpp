@@ -29,7 +29,11 @@ void EngineFlags::add_context_to(CLI::App& command) {
 }
 
 engine::EngineOptions EngineFlags::options() const {
-  engine::EngineOptions options{.threads = threads, .exact = exact, .context = context, .chunk = chunk};
+  engine::EngineOptions options;
+  options.threads = threads;
+  options.exact = exact;
+  options.context = context;
+  options.chunk = chunk;
   if (kv == "f16") options.kv = kernels::KvFormat::kF16;
   if (kv == "bf16") options.kv = kernels::KvFormat::kBf16;
   if (kv == "f32") options.kv = kernels::KvFormat::kF32;

@@ -41,7 +41,7 @@ void greet(const Engine& engine) {
       "{:.2f} s{}\n  {}/help lists the commands, Ctrl-C stops a reply, Ctrl-D ends.{}\n\n",
       s.prompt, s.reset, s.strong, engine.checkpoint().path().stem().string(), s.reset, s.dim,
       count_text(model::parameter_count(spec)), spec.layers.size(), grouped(engine.context()),
-      kernels::name(engine.kernels().isa), engine.host().threads_best, seconds_since_start(), s.reset,
+      kernels::name(engine.kernels().isa), engine.thread_count(), seconds_since_start(), s.reset,
       s.dim, s.reset));
 }
 

@@ -47,6 +47,8 @@ class Renderer {
  public:
   explicit Renderer(TextFiles files) : files_(std::move(files)) {}
 
+  [[nodiscard]] const text::Tokenizer* tokenizer() const { return files_.tokenizer.get(); }
+
   Result<std::string> render(const Json& request) {
     TRY(const Json variables, variables_of(request, files_.variables));
     if (request.contains("template") && !request["template"].is_null()) {
@@ -54,19 +56,29 @@ class Renderer {
       TRY(const ChatTemplate own, ChatTemplate::parse(request["template"].get_ref<const std::string&>()));
       return own.render(variables);
     }
-    if (!parsed_) {
-      if (!files_.template_source) return fail("{}", files_.why_no_template);
-      TRY(parsed_, ChatTemplate::parse(*files_.template_source));
-    }
+    CHECK_OK(parse());
     return parsed_->render(variables);
   }
 
+  Result<std::vector<text::Segment>> render_segments(const Json& request) {
+    TRY(const Json variables, variables_of(request, files_.variables));
+    CHECK_OK(parse());
+    return parsed_->render_segments(variables);
+  }
+
  private:
+  Result<void> parse() {
+    if (parsed_) return {};
+    if (!files_.template_source) return fail("{}", files_.why_no_template);
+    TRY(parsed_, ChatTemplate::parse(*files_.template_source));
+    return {};
+  }
+
   TextFiles files_;
   std::optional<ChatTemplate> parsed_;
 };
 
-Result<void> print_one(Renderer& renderer, const Flags& flags) {
+Json request_of(const Flags& flags) {
   Json messages = Json::array();
   if (!flags.system.empty()) messages.push_back({{"role", "system"}, {"content", flags.system}});
   bool user = true;
@@ -74,9 +86,47 @@ Result<void> print_one(Renderer& renderer, const Flags& flags) {
     messages.push_back({{"role", user ? "user" : "assistant"}, {"content", text}});
     user = !user;
   }
-  const Json request{{"messages", messages}, {"add_generation_prompt", !flags.no_generation_prompt}};
-  TRY(const std::string rendered, renderer.render(request));
-  print(rendered + (rendered.ends_with('\n') ? "" : "\n"));
+  return {{"messages", messages}, {"add_generation_prompt", !flags.no_generation_prompt}};
+}
+
+// What makes a template worth a second look; each is a known cause of nonsense from a good model.
+Result<std::vector<std::string>> warnings_of(Renderer& renderer, Json request, const std::string& rendered) {
+  std::vector<std::string> warnings;
+  if (const text::Tokenizer* tokenizer = renderer.tokenizer(); tokenizer && tokenizer->bos()) {
+    const auto ids = tokenizer->encode(rendered, text::Special::kParse, true);
+    if (ids.size() > 1 && ids[0] == *tokenizer->bos() && ids[1] == ids[0])
+      warnings.push_back("both template and tokenizer begin with BOS: encode chats without added tokens");
+  }
+  Json changed = request;
+  changed["add_generation_prompt"] = !request["add_generation_prompt"].get<bool>();
+  const auto other = renderer.render(changed);
+  if (other && *other == rendered)
+    warnings.push_back("the template has no generation prompt: nothing tells the model that it is its turn");
+  const Json nothing{{"type", "object"}, {"properties", Json::object()}};
+  request["tools"] = Json::array(
+      {{{"type", "function"},
+        {"function", {{"name", "orrery_probe"}, {"description", "A tool."}, {"parameters", nothing}}}}});
+  const auto with_tools = renderer.render(request);
+  if (with_tools && with_tools->find("orrery_probe") == std::string::npos)
+    warnings.push_back("the template ignores tools");
+  return warnings;
+}
+
+// The chat as it is rendered; on a terminal what the template wrote itself is coloured.
+Result<void> print_one(Renderer& renderer, const Flags& flags) {
+  const Json request = request_of(flags);
+  TRY(const std::vector<text::Segment> segments, renderer.render_segments(request));
+  const Style& s = out_style();
+  std::string rendered, shown;
+  for (const text::Segment& segment : segments) {
+    rendered += segment.text;
+    shown += segment.from_content ? segment.text : fmt::format("{}{}{}", s.accent, segment.text, s.reset);
+  }
+  print(shown + (rendered.ends_with('\n') ? "" : "\n"));
+  TRY(const auto warnings, warnings_of(renderer, request, rendered));
+  const Style& e = err_style();
+  for (const std::string& warning : warnings)
+    fmt::print(stderr, "{}orrery: note: {}{}\n", e.dim, warning, e.reset);
   return {};
 }
 

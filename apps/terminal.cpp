@@ -34,7 +34,8 @@ bool closed = false;
 volatile std::sig_atomic_t interrupts = 0;
 
 extern "C" void on_interrupt(int) {
-  if (++interrupts > 1) _exit(1);
+  if (interrupts > 0) _exit(1);
+  interrupts = 1;
 }
 
 }  // namespace
@@ -102,8 +103,15 @@ std::string count_text(u64 count) {
 
 std::string grouped(u64 number) {
   std::string text = std::to_string(number);
-  for (i64 at = i64(text.size()) - 3; at > 0; at -= 3) text.insert(std::size_t(at), ",");
+  for (i64 at = i64(text.size()) - 3; at > 0; at -= 3) text.insert(std::size_t(at), 1, ',');
   return text;
+}
+
+std::string one_line(std::string_view text) {
+  std::string line;
+  for (const char c : text) line += u8(c) < 0x20 || c == 0x7f ? ' ' : c;
+  while (line.ends_with(' ')) line.pop_back();
+  return line;
 }
 
 u32 columns_of(std::string_view text) {

@@ -1,9 +1,9 @@
 # orrery_room(NAME [ROOMS room...] [LINKS target...])
 #
-# Makes the static library orrery_NAME of src/NAME/**.cpp and, where there are *_test.cpp files, the
-# program NAME_test. ROOMS are the rooms that it may include from (base is always among them); the link
-# list is the arrow list, and tests/tidy holds the includes against it. A room with no source yet is
-# skipped, a room with extra build steps has a src/NAME/room.cmake.
+# Makes the static library orrery_NAME of src/NAME/**.cpp and, where there are *_test.cpp files,
+# the program NAME_test. ROOMS are the rooms that it may include from (base is always among them);
+# the link list is the arrow list, and tests/tidy holds the includes against it. A room with no
+# source yet is skipped, a room with extra build steps has a src/NAME/room.cmake.
 function(orrery_room name)
   cmake_parse_arguments(ROOM "" "" "ROOMS;LINKS" ${ARGN})
   set(dir ${CMAKE_SOURCE_DIR}/src/${name})
@@ -29,7 +29,8 @@ function(orrery_room name)
   endif()
   if(tests)
     add_executable(${name}_test ${tests})
-    target_link_libraries(${name}_test PRIVATE orrery_${name} GTest::gtest_main)
+    target_link_libraries(${name}_test PRIVATE orrery_${name} nlohmann_json::nlohmann_json
+                                               GTest::gtest_main)
     target_include_directories(${name}_test PRIVATE ${CMAKE_SOURCE_DIR}/tests)
     target_compile_definitions(${name}_test PRIVATE ORRERY_SOURCE_DIR="${CMAKE_SOURCE_DIR}")
     add_test(NAME ${name} COMMAND ${name}_test)

@@ -107,7 +107,7 @@ def summarize(rounds, test):
 def probe_words(answers):
     """The limits of this machine that the runs measured beside themselves, as medians."""
     words = []
-    for key, unit in (("read_gb_per_s", "GB/s read"), ("int8_gops", "int8 GOPS")):
+    for key, unit in (("read_probe_gb_per_s", "GB/s read"), ("int8_probe_gops", "int8 GOPS")):
         values = [value for answer in answers for value in find(answer, key)]
         if values:
             middle = statistics.median(values)

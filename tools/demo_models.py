@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Writes a model of random weights with the shape of a 1B Llama 3.2, as a GGUF file to measure with.
+"""Writes a model of random weights in the shape of a 1B Llama 3.2: a GGUF file to measure with.
 
 It talks nonsense, but costs what a real one costs: the tensors, their formats (as llama-quantize
 would choose them) and their sizes are those of a real file. Blocks of quantised weights are made
@@ -64,7 +64,7 @@ def q4_0(rng, blocks):
 
 
 def q4_k(rng, blocks):
-    """d, dmin, 12 bytes of eight 6-bit scales and mins, 128 bytes of nibbles: w = d*sc*q - dmin*m."""
+    """d, dmin, eight 6-bit scales and mins in 12 bytes, 128 of nibbles: w = d*sc*q - dmin*m."""
     q = gaussian(rng, blocks, 256, -7, 8, 7.5 / 2.1) + 7
     scale = rng.integers(40, 64, (blocks, 8), dtype=np.uint8)
     packed = np.empty((blocks, 12), np.uint8)
@@ -84,7 +84,8 @@ def q6_k(rng, blocks):
     low = np.concatenate([nibbles(q[:, :, 0] & 15, q[:, :, 2] & 15)[:, :, None],
                           nibbles(q[:, :, 1] & 15, q[:, :, 3] & 15)[:, :, None]], axis=2)
     high = sum((q[:, :, part] >> 4) << (2 * part) for part in range(4)).astype(np.uint8)
-    scale = (rng.integers(80, 128, (blocks, 16)) * rng.choice([-1, 1], (blocks, 16))).astype(np.int8)
+    scale = rng.integers(80, 128, (blocks, 16)) * rng.choice([-1, 1], (blocks, 16))
+    scale = scale.astype(np.int8)
     d = half(jitter(rng, blocks, SIGMA * 2.1 / 31 / 104))
     return np.hstack([low.reshape(blocks, 128), high.reshape(blocks, 64), scale.view(np.uint8), d])
 

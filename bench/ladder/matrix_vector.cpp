@@ -1,7 +1,8 @@
 // The ladder of matrix × vector: from two loops over floats to the kernel, one idea a rung.
 //
-// All rungs multiply the same Q4_1 matrix (4 bits a weight, a scale and a min for each 32) by the same
-// vector and are checked against the first. Read them from the top; the program prints what each is worth.
+// All rungs multiply the same Q4_1 matrix (4 bits a weight, a scale and a min for each 32) by the
+// same vector and are checked against the first. Read them from the top; the program prints what
+// each is worth.
 #include <fmt/core.h>
 #if defined(__x86_64__)
 #include <immintrin.h>
@@ -48,7 +49,8 @@ void floats(const Problem& p, f32* out) {
   }
 }
 
-// Rung 2: the file's 5 bits a weight, decoded on the way. Few bytes, but work for every single weight.
+// Rung 2: the file's 5 bits a weight, decoded on the way. Few bytes, but work for every single
+// weight.
 void decode_on_the_way(const Problem& p, f32* out) {
   const u8* block = p.file.data();
   for (u32 row = 0; row < kRows; ++row) {
@@ -63,8 +65,8 @@ void decode_on_the_way(const Problem& p, f32* out) {
   }
 }
 
-// Rung 3: quantise the vector as well. 32 products in integers, then one float step with the scales; the
-// min needs only the sum of the activations.
+// Rung 3: quantise the vector as well. 32 products in integers, then one float step with the
+// scales; the min needs only the sum of the activations.
 void integers(const Problem& p, f32* out) {
   const u8* block = p.file.data();
   for (u32 row = 0; row < kRows; ++row) {
@@ -72,7 +74,8 @@ void integers(const Problem& p, f32* out) {
     for (u32 b = 0; b < kBlocks; ++b, block += kFileBlock) {
       const i8* a = p.quantized.values + b / 8 * kBlockDepth + b % 8 * 32;
       i32 dot = 0;
-      for (u32 i = 0; i < 16; ++i) dot += (block[4 + i] & 15) * a[i] + (block[4 + i] >> 4) * a[16 + i];
+      for (u32 i = 0; i < 16; ++i)
+        dot += (block[4 + i] & 15) * a[i] + (block[4 + i] >> 4) * a[16 + i];
       sum += f32(dot) * (half_at(block) * p.quantized.scales[b]);
       sum += half_at(block + 2) * p.quantized.scaled_sums[b];
     }
@@ -80,8 +83,8 @@ void integers(const Problem& p, f32* out) {
   }
 }
 
-// Rung 4: 16 rows side by side. Lanes are rows, so nothing is ever summed across a register, the scales
-// of 16 rows come in one load, and the panel is a single stream. Still plain loops.
+// Rung 4: 16 rows side by side. Lanes are rows, so nothing is ever summed across a register, the
+// scales of 16 rows come in one load, and the panel is a single stream. Still plain loops.
 void interleaved(const Problem& p, f32* out) {
   for (u32 panel = 0; panel < p.packed.panels(); ++panel) {
     const u8* block = p.packed.data + panel * p.packed.panel_bytes;
@@ -99,8 +102,10 @@ void interleaved(const Problem& p, f32* out) {
               dots[row] += (both & 15) * a[4 * i + k] + (both >> 4) * a[16 + 4 * i + k];
             }
         for (u32 row = 0; row < 16; ++row) {
-          sums[row] += f32(dots[row]) * (half_at(block + 32 * j + 2 * row) * p.quantized.scales[b + j]);
-          sums[row] += half_at(block + 32 * (grains + j) + 2 * row) * p.quantized.scaled_sums[b + j];
+          sums[row] +=
+              f32(dots[row]) * (half_at(block + 32 * j + 2 * row) * p.quantized.scales[b + j]);
+          sums[row] +=
+              half_at(block + 32 * (grains + j) + 2 * row) * p.quantized.scaled_sums[b + j];
         }
       }
       block = data;
@@ -119,7 +124,8 @@ __attribute__((target("avx2"))) __m256i grain_of_8_rows(const u8* data, const i8
     std::memcpy(&low, a + 4 * i, 4);
     std::memcpy(&high, a + 16 + 4 * i, 4);
     const __m256i both = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(data + 64 * i));
-    const __m256i first = _mm256_maddubs_epi16(_mm256_and_si256(both, nibble), _mm256_set1_epi32(low));
+    const __m256i first =
+        _mm256_maddubs_epi16(_mm256_and_si256(both, nibble), _mm256_set1_epi32(low));
     const __m256i second = _mm256_maddubs_epi16(
         _mm256_and_si256(_mm256_srli_epi16(both, 4), nibble), _mm256_set1_epi32(high));
     dots = _mm256_add_epi32(dots, _mm256_madd_epi16(first, ones));
@@ -160,7 +166,8 @@ __attribute__((target("avx2,fma,f16c"))) void vectors(const Problem& p, f32* out
 // Rung 6: the kernel of src/kernels/generic: nibble products stay in 16 bits for all 32 k, so one
 // widening serves eight products, and the stream is prefetched.
 void kernel(const Problem& p, f32* out) {
-  p.kernels.matmul[u8(p.packed.layout)](p.packed, p.quantized, 0, p.packed.panels(), out, kRows, false);
+  p.kernels.matmul[u8(p.packed.layout)](p.packed, p.quantized, 0, p.packed.panels(), out, kRows,
+                                        false);
 }
 
 Result<Problem> make_problem() {
@@ -230,7 +237,8 @@ Result<void> climb() {
     const f64 seconds = least_seconds(step.run, p, out.data());
     if (first == 0) first = seconds;
     f64 error = 0;
-    for (u32 row = 0; row < kRows; ++row) error = std::max(error, f64(std::fabs(out[row] - expected[row])));
+    for (u32 row = 0; row < kRows; ++row)
+      error = std::max(error, f64(std::fabs(out[row] - expected[row])));
     if (error > 0.1 * magnitude) return fail("rung '{}' is wrong by {}", step.name, error);
     fmt::print("{:<24}{:>9.1f} us {:>7.1f} GOPS {:>7.1f} x\n", step.name, seconds * 1e6,
                2.0 * kRows * kCols / seconds / 1e9, first / seconds);

@@ -1,7 +1,7 @@
 // ByteReader: walks over little-endian bytes from a file and never past their end.
 //
-// Every read says nothing when too few bytes are left; the caller knows what was being read and makes
-// the error. All machines we build for are little-endian, so a value is a plain copy.
+// Every read says nothing when too few bytes are left; the caller knows what was being read and
+// makes the error. All machines we build for are little-endian, so a value is a plain copy.
 #pragma once
 
 #include <bit>

@@ -1,4 +1,5 @@
-// Checkpoint::open: finds out what a path holds, has the right reader check it, and keeps the maps open.
+// Checkpoint::open: finds out what a path holds, has the right reader check it, and keeps the maps
+// open.
 #include "checkpoint/checkpoint.h"
 
 #include <algorithm>
@@ -61,7 +62,8 @@ std::string_view foreign_format(Bytes bytes) {
   if (text.starts_with("lmgg") || text.starts_with("fmgg") || text.starts_with("tjgg"))
     return "a GGML file from before GGUF, convert the model anew";
   if (text.starts_with("FUGG")) return "a GGUF file of the other byte order";
-  if (text.size() > 8 && text[8] == '{') return "a single safetensors file, open its folder instead";
+  if (text.size() > 8 && text[8] == '{')
+    return "a single safetensors file, open its folder instead";
   return "of no format that is known here";
 }
 

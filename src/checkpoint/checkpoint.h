@@ -1,9 +1,10 @@
-// Checkpoint: a model's files on disk, opened read-only: GGUF (one file or split) or a Hugging Face folder.
+// Checkpoint: a model's files on disk, opened read-only: GGUF (one file or split) or a Hugging Face
+// folder.
 //
 // Everything in a file is hostile until checked here: after open() every TensorView lies inside its
-// file, has a named format, a shape whose bytes are exactly its extent, and overlaps no other. Shapes
-// are in the order of the mathematics, [rows, cols] (GGUF stores them reversed).
-// It does not know what a tensor is for: names are strings, config values are looked up by key.
+// file, has a named format, a shape whose bytes are exactly its extent, and overlaps no other.
+// Shapes are in the order of the mathematics, [rows, cols] (GGUF stores them reversed). It does not
+// know what a tensor is for: names are strings, config values are looked up by key.
 #pragma once
 
 #include <filesystem>
@@ -30,8 +31,8 @@ enum class Kind : u8 { kGguf, kHuggingFace };
 
 class Checkpoint {
  public:
-  // `path`: a .gguf file (of a split one: any part), a folder with config.json and safetensors, or a
-  // folder with one .gguf file.
+  // `path`: a .gguf file (of a split one: any part), a folder with config.json and safetensors, or
+  // a folder with one .gguf file.
   [[nodiscard]] static Result<std::unique_ptr<Checkpoint>> open(const std::filesystem::path& path);
   virtual ~Checkpoint() = default;
 

@@ -1,4 +1,5 @@
-// Config: look-up by key with the reader's marks, and typed access that says in one line what is wrong.
+// Config: look-up by key with the reader's marks, and typed access that says in one line what is
+// wrong.
 #include "checkpoint/config.h"
 
 #include <cmath>
@@ -10,14 +11,22 @@ namespace orrery::checkpoint {
 namespace {
 
 std::string_view type_name(const Value& value) {
-  constexpr std::string_view kNames[] = {"null",   "a bool",   "an integer",       "a float",
-                                         "a string", "an array", "an object", "an array of strings",
-                                         "an array of integers", "an array of floats"};
+  constexpr std::string_view kNames[] = {"null",
+                                         "a bool",
+                                         "an integer",
+                                         "a float",
+                                         "a string",
+                                         "an array",
+                                         "an object",
+                                         "an array of strings",
+                                         "an array of integers",
+                                         "an array of floats"};
   static_assert(std::size(kNames) == std::variant_size_v<decltype(Value::data)>);
   return kNames[value.data.index()];
 }
 
-tl::unexpected<Error> wrong_type(std::string_view key, const Value& value, std::string_view wanted) {
+tl::unexpected<Error> wrong_type(std::string_view key, const Value& value,
+                                 std::string_view wanted) {
   return fail("config key {} is {}, not {}", shown(key), type_name(value), wanted);
 }
 

@@ -1,9 +1,10 @@
 // Config: a checkpoint's settings by key, which remembers which keys were read.
 //
-// One value type for GGUF metadata and config.json: null, bool, integer, float, string, array, object.
-// Nested keys of config.json are reached with dots ("rope_parameters.rope_type"). A semantic field is
-// never defaulted silently: `require_*` is an error when the key is absent or of the wrong type or range,
-// and the caller says a default aloud with `get_*`. What nobody read is listed by unread().
+// One value type for GGUF metadata and config.json: null, bool, integer, float, string, array,
+// object. Nested keys of config.json are reached with dots ("rope_parameters.rope_type"). A
+// semantic field is never defaulted silently: `require_*` is an error when the key is absent or of
+// the wrong type or range, and the caller says a default aloud with `get_*`. What nobody read is
+// listed by unread().
 #pragma once
 
 #include <map>
@@ -28,7 +29,9 @@ using Integers = std::vector<i64>;
 using Floats = std::vector<f64>;
 
 struct Value {
-  std::variant<std::monostate, bool, i64, f64, std::string, Array, Object, Strings, Integers, Floats> data;
+  std::variant<std::monostate, bool, i64, f64, std::string, Array, Object, Strings, Integers,
+               Floats>
+      data;
   [[nodiscard]] bool is_null() const { return std::holds_alternative<std::monostate>(data); }
 };
 
@@ -38,7 +41,8 @@ class Config {
   explicit Config(Object root) : root_(std::move(root)) {}
 
   [[nodiscard]] const Object& root() const { return root_; }
-  // The value at a key (dots descend where the whole name is no key), null when absent. Marks it read.
+  // The value at a key (dots descend where the whole name is no key), null when absent. Marks it
+  // read.
   [[nodiscard]] const Value* find(std::string_view key) const;
   [[nodiscard]] bool has(std::string_view key) const;  // present and not null; does not mark
 
@@ -51,7 +55,8 @@ class Config {
   [[nodiscard]] Result<std::optional<Floats>> get_numbers(std::string_view key) const;
   [[nodiscard]] Result<const Strings*> get_strings(std::string_view key) const;  // null: absent
 
-  // require_*: an error that names the key when it is absent, null, of another type or out of range.
+  // require_*: an error that names the key when it is absent, null, of another type or out of
+  // range.
   [[nodiscard]] Result<u32> require_u32(std::string_view key, u32 min, u32 max) const;
   [[nodiscard]] Result<f64> require_number(std::string_view key) const;
   [[nodiscard]] Result<std::string> require_string(std::string_view key) const;

@@ -19,8 +19,8 @@ struct Contents {
   std::vector<TensorView> tensors;  // views into files[tensor.file]
 };
 
-// Maps a file of weights; an error for an empty file and for a Git LFS pointer, the small text that a
-// clone without LFS leaves in place of the real file.
+// Maps a file of weights; an error for an empty file and for a Git LFS pointer, the small text that
+// a clone without LFS leaves in place of the real file.
 [[nodiscard]] Result<MappedFile> map_weights(const std::filesystem::path& path);
 [[nodiscard]] bool is_lfs_pointer(std::string_view text);
 

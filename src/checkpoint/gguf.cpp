@@ -68,7 +68,8 @@ Result<Contents> read_split_parts(const std::filesystem::path& path, const Split
       return fail("{}: this is part {} of {}, but its name says {} of {}", part_path.string(),
                   file.split.index + 1, file.split.count, index + 1, split.count);
     if (file.split.tensors != split.tensors)
-      return fail("{}: split.tensors.count is not the same as in the other parts", part_path.string());
+      return fail("{}: split.tensors.count is not the same as in the other parts",
+                  part_path.string());
     if (index == 0) contents.config = std::move(file.metadata);
     append(contents, std::move(file));
   }

@@ -1,7 +1,7 @@
 // GGUF: the reader of llama.cpp's file format, versions 2 and 3, little-endian, one file or split.
 //
-// docs/formats/gguf.md has the byte layout and the limits. The reader checks and names things; what a
-// key or a tensor means is for the rooms above.
+// docs/formats/gguf.md has the byte layout and the limits. The reader checks and names things; what
+// a key or a tensor means is for the rooms above.
 #pragma once
 
 #include "checkpoint/contents.h"

@@ -1,6 +1,6 @@
 // GGUF metadata: every count is held against the bytes that are left before anything is allocated,
-// and all arrays of a file share one budget of elements, because an empty string takes 8 bytes of file
-// but 32 of memory.
+// and all arrays of a file share one budget of elements, because an empty string takes 8 bytes of
+// file but 32 of memory.
 #include "checkpoint/gguf_metadata.h"
 
 #include "checkpoint/names.h"
@@ -8,10 +8,11 @@
 namespace orrery::checkpoint {
 namespace {
 
-constexpr u64 kKeysMax = 65'536;       // real files have up to 200
-constexpr u64 kKeyBytesMax = 65'535;   // the specification's limit
-constexpr u64 kElementsMax = 4 << 20;  // 256 000 tokens with scores, types and merges need 1.3 million
-constexpr u32 kArrayDepthMax = 8;      // the specification allows nesting, no real file has it
+constexpr u64 kKeysMax = 65'536;      // real files have up to 200
+constexpr u64 kKeyBytesMax = 65'535;  // the specification's limit
+constexpr u64 kElementsMax =
+    4 << 20;                       // 256 000 tokens with scores, types and merges need 1.3 million
+constexpr u32 kArrayDepthMax = 8;  // the specification allows nesting, no real file has it
 
 // Bytes that one element takes at least in the file.
 u64 size_min(GgufType type) {
@@ -47,14 +48,22 @@ class MetadataReader {
 
   Result<i64> integer(GgufType type) {
     switch (type) {
-      case GgufType::kU8: return number<u8>();
-      case GgufType::kI8: return number<i8>();
-      case GgufType::kU16: return number<u16>();
-      case GgufType::kI16: return number<i16>();
-      case GgufType::kU32: return number<u32>();
-      case GgufType::kI32: return number<i32>();
-      case GgufType::kI64: return number<i64>();
-      default: break;
+      case GgufType::kU8:
+        return number<u8>();
+      case GgufType::kI8:
+        return number<i8>();
+      case GgufType::kU16:
+        return number<u16>();
+      case GgufType::kI16:
+        return number<i16>();
+      case GgufType::kU32:
+        return number<u32>();
+      case GgufType::kI32:
+        return number<i32>();
+      case GgufType::kI64:
+        return number<i64>();
+      default:
+        break;
     }
     TRY(const u64 value, number<u64>());
     if (value > u64(INT64_MAX)) return fail("the integer {} is too large", value);
@@ -81,11 +90,14 @@ class MetadataReader {
   Result<Value> scalar(GgufType type) {
     switch (type) {
       case GgufType::kF32:
-      case GgufType::kF64: return floating(type).map([](f64 value) { return Value{value}; });
-      case GgufType::kBool: return boolean().map([](bool value) { return Value{value}; });
+      case GgufType::kF64:
+        return floating(type).map([](f64 value) { return Value{value}; });
+      case GgufType::kBool:
+        return boolean().map([](bool value) { return Value{value}; });
       case GgufType::kString:
         return string().map([](std::string&& text) { return Value{std::move(text)}; });
-      default: return integer(type).map([](i64 value) { return Value{value}; });
+      default:
+        return integer(type).map([](i64 value) { return Value{value}; });
     }
   }
 
@@ -111,11 +123,16 @@ class MetadataReader {
     elements_left_ -= count;
     switch (type) {
       case GgufType::kF32:
-      case GgufType::kF64: return elements<Floats>(count, [&] { return floating(type); });
-      case GgufType::kString: return elements<Strings>(count, [&] { return string(); });
-      case GgufType::kBool: return elements<Array>(count, [&] { return scalar(type); });
-      case GgufType::kArray: return elements<Array>(count, [&] { return array(depth + 1); });
-      default: return elements<Integers>(count, [&] { return integer(type); });
+      case GgufType::kF64:
+        return elements<Floats>(count, [&] { return floating(type); });
+      case GgufType::kString:
+        return elements<Strings>(count, [&] { return string(); });
+      case GgufType::kBool:
+        return elements<Array>(count, [&] { return scalar(type); });
+      case GgufType::kArray:
+        return elements<Array>(count, [&] { return array(depth + 1); });
+      default:
+        return elements<Integers>(count, [&] { return integer(type); });
     }
   }
 
@@ -139,7 +156,8 @@ Result<Object> read_gguf_metadata(ByteReader& in, u64 count) {
     if (!is_valid_name(*key, kKeyBytesMax))
       return fail("metadata key {} has no valid name: {} (at byte {})", i, shown(*key), begin);
     Result<Value> value = reader.value();
-    if (!value) return fail("metadata key {} (at byte {}): {}", shown(*key), begin, value.error().message);
+    if (!value)
+      return fail("metadata key {} (at byte {}): {}", shown(*key), begin, value.error().message);
     if (!object.emplace(*key, std::move(*value)).second)
       return fail("metadata key {} stands twice (at byte {})", shown(*key), begin);
   }

@@ -1,5 +1,5 @@
-// One GGUF file: header, metadata, list of tensors, and the check that every tensor lies in the data
-// section, aligned, with exactly its shape's bytes, and over no other.
+// One GGUF file: header, metadata, list of tensors, and the check that every tensor lies in the
+// data section, aligned, with exactly its shape's bytes, and over no other.
 #include <algorithm>
 
 #include "checkpoint/gguf.h"
@@ -9,10 +9,10 @@
 namespace orrery::checkpoint {
 namespace {
 
-// Header, metadata and list of tensors are read from so many bytes. Vocabularies and templates take up
-// to 40 MB in real files; the limit bounds what a hostile file can make us copy.
+// Header, metadata and list of tensors are read from so many bytes. Vocabularies and templates take
+// up to 40 MB in real files; the limit bounds what a hostile file can make us copy.
 constexpr u64 kFrontBytesMax = u64(128) << 20;
-constexpr u64 kTensorsMax = 262'144;  // the largest models, with experts stacked, have 2000
+constexpr u64 kTensorsMax = 262'144;      // the largest models, with experts stacked, have 2000
 constexpr u64 kTensorNameBytesMax = 256;  // the specification says 64; some converters exceed it
 constexpr u32 kDimensionsMax = 4;
 constexpr u64 kAlignmentDefault = 32;
@@ -32,7 +32,8 @@ Result<Header> read_header(ByteReader& in) {
   if (!version) return fail("the file ends inside the header");
   if ((*version & 0xffff) == 0 && *version != 0)
     return fail("this GGUF file is big-endian, only little-endian ones are supported");
-  if (*version == 1) return fail("GGUF version 1 (of 2023) is not supported, convert the model anew");
+  if (*version == 1)
+    return fail("GGUF version 1 (of 2023) is not supported, convert the model anew");
   if (*version != 2 && *version != 3)
     return fail("GGUF version {} is not supported, only 2 and 3 are", *version);
   const std::optional<u64> tensors = in.read<u64>(), keys = in.read<u64>();
@@ -45,7 +46,8 @@ Result<u64> read_alignment(const Object& metadata) {
   if (it == metadata.end()) return kAlignmentDefault;
   const i64* value = std::get_if<i64>(&it->second.data);
   if (!value) return fail("general.alignment is no integer");
-  if (*value < i64(kAlignmentMin) || *value > i64(kAlignmentMax) || !std::has_single_bit(u64(*value)))
+  if (*value < i64(kAlignmentMin) || *value > i64(kAlignmentMax) ||
+      !std::has_single_bit(u64(*value)))
     return fail("general.alignment is {}, not a power of two from {} to {}", *value, kAlignmentMin,
                 kAlignmentMax);
   return u64(*value);
@@ -54,15 +56,24 @@ Result<u64> read_alignment(const Object& metadata) {
 // Types that files of 2023 and 2024 had and that the format has dropped since.
 std::string_view removed_type(u32 type) {
   switch (type) {
-    case 4: return "Q4_2";
-    case 5: return "Q4_3";
-    case 31: return "Q4_0_4_4";
-    case 32: return "Q4_0_4_8";
-    case 33: return "Q4_0_8_8";
-    case 36: return "IQ4_NL_4_4";
-    case 37: return "IQ4_NL_4_8";
-    case 38: return "IQ4_NL_8_8";
-    default: return {};
+    case 4:
+      return "Q4_2";
+    case 5:
+      return "Q4_3";
+    case 31:
+      return "Q4_0_4_4";
+    case 32:
+      return "Q4_0_4_8";
+    case 33:
+      return "Q4_0_8_8";
+    case 36:
+      return "IQ4_NL_4_4";
+    case 37:
+      return "IQ4_NL_4_8";
+    case 38:
+      return "IQ4_NL_8_8";
+    default:
+      return {};
   }
 }
 
@@ -100,7 +111,8 @@ Result<Format> read_format(ByteReader& in) {
 Result<u64> size_of(const TensorView& tensor) {
   std::optional<u64> bytes = row_bytes(tensor.format, tensor.shape.back());
   if (!bytes)
-    return fail("rows of {} values are no whole blocks of {}", tensor.shape.back(), name(tensor.format));
+    return fail("rows of {} values are no whole blocks of {}", tensor.shape.back(),
+                name(tensor.format));
   for (u64 i = 0; i + 1 < tensor.shape.size() && bytes; ++i)
     bytes = checked_mul(*bytes, tensor.shape[i]);
   if (!bytes) return fail("the size of its shape overflows");
@@ -142,8 +154,9 @@ Result<void> place(Entry& entry, Bytes data, u64 alignment) {
     return fail("tensor {}: offset {} is no multiple of {}", name, entry.offset, alignment);
   const std::optional<u64> end = checked_add(entry.offset, entry.bytes);
   if (!end || *end > data.size())
-    return fail("tensor {}: its {} bytes at offset {} reach past the end of the file ({} bytes of data)",
-                name, entry.bytes, entry.offset, data.size());
+    return fail(
+        "tensor {}: its {} bytes at offset {} reach past the end of the file ({} bytes of data)",
+        name, entry.bytes, entry.offset, data.size());
   entry.tensor.bytes = data.subspan(entry.offset, entry.bytes);
   return {};
 }

@@ -28,7 +28,8 @@ Result<void> put_array(std::string& out, const GgufArray& array) {
   put(out, u64(array.elements.size()));
   for (const GgufValue& element : array.elements) {
     if (element.data.index() != array.type)
-      return fail("an array of type {} has an element of type {}", array.type, element.data.index());
+      return fail("an array of type {} has an element of type {}", array.type,
+                  element.data.index());
     CHECK_OK(put_value(out, element));
   }
   return {};
@@ -86,7 +87,8 @@ Result<std::unique_ptr<GgufWriter>> GgufWriter::create(const std::filesystem::pa
   return writer;
 }
 
-Result<void> GgufWriter::begin(const GgufMetadata& metadata, const std::vector<GgufTensor>& tensors) {
+Result<void> GgufWriter::begin(const GgufMetadata& metadata,
+                               const std::vector<GgufTensor>& tensors) {
   std::string front = "GGUF";
   put(front, u32(3));
   put(front, u64(tensors.size()));

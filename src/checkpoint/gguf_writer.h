@@ -1,8 +1,8 @@
 // GgufWriter: writes a GGUF file, version 3, without holding the tensors in memory.
 //
-// All names, formats and shapes are given first, because the list of tensors stands before the data;
-// then the data is written in the same order, in pieces of any size. The file appears under its name
-// only when it is complete.
+// All names, formats and shapes are given first, because the list of tensors stands before the
+// data; then the data is written in the same order, in pieces of any size. The file appears under
+// its name only when it is complete.
 #pragma once
 
 #include <filesystem>

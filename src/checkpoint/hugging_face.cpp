@@ -16,9 +16,9 @@ namespace fs = std::filesystem;
 
 constexpr std::string_view kWeights = "model.safetensors";
 constexpr std::string_view kIndex = "model.safetensors.index.json";
-constexpr u64 kTextBytesMax = u64(64) << 20;    // tokenizer.json of the largest vocabularies: 35 MB
+constexpr u64 kTextBytesMax = u64(64) << 20;  // tokenizer.json of the largest vocabularies: 35 MB
 constexpr u64 kConfigBytesMax = u64(16) << 20;
-constexpr u64 kShardsMax = 4096;                // the largest models have 200
+constexpr u64 kShardsMax = 4096;  // the largest models have 200
 
 bool is_file(const fs::path& path) {
   std::error_code code;
@@ -61,7 +61,8 @@ Result<void> append_shard(Contents& contents, std::string_view name) {
 }
 
 // Every tensor that the index promises must have been in its shard, the last one appended.
-Result<void> check_promised(const Contents& contents, std::string_view shard, const Strings& promised) {
+Result<void> check_promised(const Contents& contents, std::string_view shard,
+                            const Strings& promised) {
   Strings found;
   for (const TensorView& tensor : contents.tensors)
     if (tensor.file + 1 == contents.files.size()) found.push_back(tensor.name);

@@ -1,5 +1,5 @@
-// A Hugging Face folder: config.json beside model.safetensors, or beside model.safetensors.index.json
-// and the shards that it names.
+// A Hugging Face folder: config.json beside model.safetensors, or beside
+// model.safetensors.index.json and the shards that it names.
 #pragma once
 
 #include "checkpoint/contents.h"

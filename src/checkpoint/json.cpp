@@ -4,8 +4,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <nlohmann/json.hpp>
 
+#include "checkpoint/json_events.h"
 #include "checkpoint/names.h"
 
 namespace orrery::checkpoint {
@@ -66,7 +66,8 @@ class Builder final : public nlohmann::json_sax<nlohmann::json> {
   bool start_array(std::size_t) override { return open(Array()); }
   bool key(string_t& name) override {
     Frame& frame = frames_.back();
-    if (std::get<Object>(frame.open).contains(name)) return stop("the key {} stands twice", shown(name));
+    if (std::get<Object>(frame.open).contains(name))
+      return stop("the key {} stands twice", shown(name));
     frame.key = std::move(name);
     return true;
   }
@@ -82,8 +83,9 @@ class Builder final : public nlohmann::json_sax<nlohmann::json> {
     frames_.pop_back();
     return add(pack(std::move(array)));
   }
-  bool parse_error(std::size_t, const std::string&, const nlohmann::detail::exception& error) override {
-    return stop("{}", json_problem(error));
+  bool parse_error(std::size_t, const std::string&,
+                   const nlohmann::detail::exception& error) override {
+    return stop("not valid JSON: {}", json_problem(error));
   }
 
  private:
@@ -125,13 +127,8 @@ class Builder final : public nlohmann::json_sax<nlohmann::json> {
 
 Result<Object> parse_json_object(std::string_view text) {
   Builder builder;
-  try {
-    if (nlohmann::json::sax_parse(text.data(), text.data() + text.size(), &builder))
-      return std::move(builder.root);
-  } catch (const std::exception& error) {
-    return fail("not valid JSON: {}", json_problem(error));
-  }
-  return fail("not valid JSON: {}", builder.problem);
+  CHECK_OK(read_json(text, builder));
+  return std::move(builder.root);
 }
 
 std::string json_problem(const std::exception& error) {

@@ -1,12 +1,11 @@
 // JSON from a checkpoint (config.json, shard indexes) as an Object, with every limit that a hostile
 // file calls for: depth, number of values, duplicate keys, integers that do not fit.
 //
-// The grammar is nlohmann/json's, read as events, so that nothing is built before it is counted. The
-// safetensors header has a reader of its own (safetensors.cpp): it is large and has one fixed form.
+// The grammar is nlohmann/json's, read as events, so that nothing is built before it is counted.
+// The safetensors header has a reader of its own (safetensors.cpp): it is large and has one fixed
+// form.
 #pragma once
 
-#include <exception>
-#include <string>
 #include <string_view>
 
 #include "base/error.h"
@@ -14,11 +13,8 @@
 
 namespace orrery::checkpoint {
 
-// A text whose root is an object. Arrays of one kind become Strings, Integers or Floats (integers and
-// floats mixed: Floats); an empty array is an empty Array.
+// A text whose root is an object. Arrays of one kind become Strings, Integers or Floats (integers
+// and floats mixed: Floats); an empty array is an empty Array.
 [[nodiscard]] Result<Object> parse_json_object(std::string_view text);
-
-// What nlohmann/json says about a syntax error, without its code and cut to a readable length.
-[[nodiscard]] std::string json_problem(const std::exception& error);
 
 }  // namespace orrery::checkpoint

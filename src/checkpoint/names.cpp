@@ -1,5 +1,5 @@
-// Names from a file: escaping for error lines and the rules that names must keep. UTF-8 as in RFC 3629
-// (no overlong forms, no surrogates, nothing above U+10FFFF).
+// Names from a file: escaping for error lines and the rules that names must keep. UTF-8 as in RFC
+// 3629 (no overlong forms, no surrogates, nothing above U+10FFFF).
 #include "checkpoint/names.h"
 
 #include <fmt/format.h>

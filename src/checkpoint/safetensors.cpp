@@ -1,32 +1,31 @@
-// The safetensors header is read as a stream of JSON events straight into tensors, so that nothing but
-// the one form that a header may have takes any memory; anything else stops the reading.
+// The safetensors header is read as a stream of JSON events straight into tensors, so that nothing
+// but the one form that a header may have takes any memory; anything else stops the reading.
 #include "checkpoint/safetensors.h"
 
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <array>
-#include <nlohmann/json.hpp>
 
 #include "checkpoint/byte_reader.h"
-#include "checkpoint/json.h"
+#include "checkpoint/json_events.h"
 #include "checkpoint/names.h"
 
 namespace orrery::checkpoint {
 namespace {
 
-// A tensor takes about 100 bytes of header; the largest single files have 20 000 tensors. (The reference
-// implementation stops at 100 MB.)
+// A tensor takes about 100 bytes of header; the largest single files have 20 000 tensors. (The
+// reference implementation stops at 100 MB.)
 constexpr u64 kHeaderBytesMax = u64(32) << 20;
 constexpr u64 kNameBytesMax = 1024;
 constexpr u64 kDimensionsMax = 8;
 
 std::optional<Format> format_of(std::string_view dtype) {
   constexpr std::pair<std::string_view, Format> kDtypes[] = {
-      {"F64", Format::kF64},         {"F32", Format::kF32},         {"F16", Format::kF16},
-      {"BF16", Format::kBF16},       {"I64", Format::kI64},         {"I32", Format::kI32},
-      {"I16", Format::kI16},         {"I8", Format::kI8},           {"U8", Format::kU8},
-      {"BOOL", Format::kBool},       {"F8_E4M3", Format::kF8_E4M3}, {"F8_E5M2", Format::kF8_E5M2}};
+      {"F64", Format::kF64},   {"F32", Format::kF32},         {"F16", Format::kF16},
+      {"BF16", Format::kBF16}, {"I64", Format::kI64},         {"I32", Format::kI32},
+      {"I16", Format::kI16},   {"I8", Format::kI8},           {"U8", Format::kU8},
+      {"BOOL", Format::kBool}, {"F8_E4M3", Format::kF8_E4M3}, {"F8_E5M2", Format::kF8_E5M2}};
   for (const auto& [name, format] : kDtypes)
     if (name == dtype) return format;
   return std::nullopt;
@@ -99,7 +98,8 @@ class HeaderReader final : public nlohmann::json_sax<nlohmann::json> {
     return state_ == State::kHeader ? begin_entry(name) : begin_field(name);
   }
 
-  bool parse_error(std::size_t, const std::string&, const nlohmann::detail::exception& error) override {
+  bool parse_error(std::size_t, const std::string&,
+                   const nlohmann::detail::exception& error) override {
     problem = fmt::format("not valid JSON: {}", json_problem(error));
     return false;
   }
@@ -127,7 +127,8 @@ class HeaderReader final : public nlohmann::json_sax<nlohmann::json> {
 
   bool begin_entry(const std::string& name) {
     in_metadata_ = name == "__metadata__";
-    if (in_metadata_) return std::exchange(metadata_seen_, true) ? stop("__metadata__ stands twice") : true;
+    if (in_metadata_)
+      return std::exchange(metadata_seen_, true) ? stop("__metadata__ stands twice") : true;
     if (!is_valid_name(name, kNameBytesMax)) return stop("{} is no valid name", shown(name));
     entries.emplace_back().tensor.name = name;
     fields_seen_ = 0;
@@ -160,21 +161,18 @@ class HeaderReader final : public nlohmann::json_sax<nlohmann::json> {
 Result<std::vector<Entry>> read_header(std::string_view json) {
   if (!json.starts_with('{')) return fail("the header does not begin with {{");
   HeaderReader reader;
-  try {
-    if (nlohmann::json::sax_parse(json.data(), json.data() + json.size(), &reader))
-      return std::move(reader.entries);
-  } catch (const std::exception& error) {
-    return fail("the header is not valid JSON: {}", json_problem(error));
-  }
-  return fail("the header: {}", reader.problem);
+  if (const auto read = read_json(json, reader); !read) return at("the header", read.error());
+  return std::move(reader.entries);
 }
 
 // Sets the view; `covered` is how far the tensors before this one (in order of offsets) reach.
 Result<void> place(Entry& entry, Bytes data, u64 covered) {
   const auto [begin, end] = entry.offsets;
   if (begin > end || end > data.size())
-    return fail("data_offsets {} to {} are not inside the {} bytes of data", begin, end, data.size());
-  if (begin < covered) return fail("it overlaps the tensor before it (data_offsets {} to {})", begin, end);
+    return fail("data_offsets {} to {} are not inside the {} bytes of data", begin, end,
+                data.size());
+  if (begin < covered)
+    return fail("it overlaps the tensor before it (data_offsets {} to {})", begin, end);
   if (begin > covered) return fail("{} bytes before it belong to no tensor", begin - covered);
   std::optional<u64> bytes = info(entry.tensor.format).block_bytes;
   for (const u64 size : entry.tensor.shape)
@@ -193,7 +191,8 @@ Result<std::vector<TensorView>> parse_safetensors(Bytes file) {
   const std::optional<u64> header_bytes = in.read<u64>();
   if (!header_bytes) return fail("this is no safetensors file: it has {} bytes", file.size());
   if (*header_bytes > in.remaining())
-    return fail("the header's length is {}, but only {} bytes are left", *header_bytes, in.remaining());
+    return fail("the header's length is {}, but only {} bytes are left", *header_bytes,
+                in.remaining());
   if (*header_bytes > kHeaderBytesMax)
     return fail("the header's length is {}, more than {}", *header_bytes, kHeaderBytesMax);
   const Bytes header = *in.take(*header_bytes);

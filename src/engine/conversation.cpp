@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "engine/text_loading.h"
+#include "text/chat_encoding.h"
 
 namespace orrery::engine {
 namespace {
@@ -33,9 +34,10 @@ Result<std::vector<text::TokenId>> encode_chat(const Engine& engine, const text:
   all["documents"] = nullptr;
   all["add_generation_prompt"] = true;
   all.update(variables);
-  TRY(const std::string rendered, engine.chat_template()->render(all));
-  if (begins_thinking) *begins_thinking = ends_in_open_thought(rendered);
-  return tokenizer->encode(rendered, text::Special::kParse, false);
+  TRY(const std::vector<text::Segment> segments, engine.chat_template()->render_segments(all));
+  if (begins_thinking)
+    *begins_thinking = !segments.empty() && ends_in_open_thought(segments.back().text);
+  return text::encode_segments(*tokenizer, segments);
 }
 
 Result<Conversation> Conversation::start(Engine& engine) {

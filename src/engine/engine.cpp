@@ -89,8 +89,8 @@ u64 Engine::kv_bytes() const {
   return cache_.tokens_max() * forward::kv_bytes_per_token(model_.spec, cache_.format());
 }
 
-std::vector<std::string> Engine::unread_settings() const {
-  std::vector<std::string> unread = checkpoint_->config().unread();
+std::vector<std::string> unread_settings(const checkpoint::Checkpoint& checkpoint) {
+  std::vector<std::string> unread = checkpoint.config().unread();
   // What describes the file and not the model.
   std::erase_if(unread, [](const std::string& key) {
     return key.starts_with("general.") || key.starts_with("tokenizer.") || key.starts_with("split.") ||

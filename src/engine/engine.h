@@ -66,6 +66,9 @@ struct Reply {
 // Returns false to stop.
 using OnToken = std::function<bool(std::string_view text, text::TokenId id)>;
 
+// Settings that describe the model (not the file, not its tokenizer) and that nobody has read so far.
+[[nodiscard]] std::vector<std::string> unread_settings(const checkpoint::Checkpoint& checkpoint);
+
 class Engine;
 
 // One conversation or text in the cache.
@@ -98,9 +101,11 @@ class Engine {
   [[nodiscard]] const kernels::Kernels& kernels() const { return kernels_; }
   [[nodiscard]] const plan::Host& host() const { return host_; }
   [[nodiscard]] ThreadTeam& team() { return *team_; }
+  [[nodiscard]] u32 thread_count() const { return team_->size(); }
   [[nodiscard]] u32 context() const { return context_; }
   [[nodiscard]] const LoadTimings& load_timings() const { return load_timings_; }
   [[nodiscard]] u64 kv_bytes() const;       // of the whole cache
+  [[nodiscard]] kernels::KvFormat kv_format() const { return cache_.format(); }
   [[nodiscard]] u64 scratch_bytes() const { return scratch_.size_bytes(); }
   // Null where the checkpoint has none, or one that we cannot read; why_no_* says why.
   [[nodiscard]] const text::Tokenizer* tokenizer() const { return tokenizer_.get(); }
@@ -110,7 +115,9 @@ class Engine {
   [[nodiscard]] const std::string& why_no_tokenizer() const { return why_no_tokenizer_; }
   [[nodiscard]] const std::string& why_no_chat_template() const { return why_no_chat_template_; }
   // Settings of the checkpoint that nobody read.
-  [[nodiscard]] std::vector<std::string> unread_settings() const;
+  [[nodiscard]] std::vector<std::string> unread_settings() const {
+    return engine::unread_settings(*checkpoint_);
+  }
 
   [[nodiscard]] Result<Sequence> start();
 

@@ -13,9 +13,7 @@
 #include "forward/forward.h"
 #include "support/random_model.h"
 
-namespace {
-std::atomic<long> allocations{0};
-}
+std::atomic<long> allocations{0};  // not hidden: the sampler's test looks at it too
 // Not inlined: g++ 12 otherwise sees free() of what new gave and warns.
 [[gnu::noinline]] void* operator new(std::size_t size) {
   ++allocations;

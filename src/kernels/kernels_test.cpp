@@ -1,4 +1,5 @@
-// The table of kernels: which rung fills what, how a ceiling is asked for, and what the objects export.
+// The table of kernels: which rung fills what, how a ceiling is asked for, and what the objects
+// export.
 #include <gtest/gtest.h>
 
 #include <array>
@@ -19,9 +20,9 @@ TEST(Resolve, ScalarFillsEverySlot) {
     EXPECT_NE(kernels.matmul[i], nullptr);
     EXPECT_EQ(kernels.matmul_isa[i], Isa::kScalar);
   }
-  EXPECT_TRUE(kernels.quantize && kernels.rms_norm && kernels.rope && kernels.swiglu && kernels.add &&
-              kernels.scale && kernels.max && kernels.exp_sum && kernels.store_kv && kernels.attend &&
-              kernels.decode_row);
+  EXPECT_TRUE(kernels.quantize && kernels.rms_norm && kernels.rope && kernels.swiglu &&
+              kernels.add && kernels.scale && kernels.max && kernels.exp_sum && kernels.store_kv &&
+              kernels.attend && kernels.decode_row);
 }
 
 // A forced rung is the one that runs: its slots are its own, not those of the rung below.
@@ -59,8 +60,10 @@ TEST(Resolve, ReadsTheEnvironment) {
   const auto wrong = resolve_from_environment();
   ASSERT_FALSE(wrong.has_value());
   EXPECT_EQ(wrong.error().message.rfind("ORRERY_ISA: ", 0), 0u);
-  if (kept) setenv("ORRERY_ISA", before.c_str(), 1);
-  else unsetenv("ORRERY_ISA");
+  if (kept)
+    setenv("ORRERY_ISA", before.c_str(), 1);
+  else
+    unsetenv("ORRERY_ISA");
 }
 
 // A weak symbol compiled for one rung could be linked into code that runs on every machine, so an
@@ -73,7 +76,8 @@ TEST(Objects, EachRungExportsOneSymbolAndNoWeakOnes) {
   ASSERT_NE(pipe, nullptr);
   std::string text;
   std::array<char, 4096> piece;
-  for (size_t n; (n = fread(piece.data(), 1, piece.size(), pipe)) > 0;) text.append(piece.data(), n);
+  for (size_t n; (n = fread(piece.data(), 1, piece.size(), pipe)) > 0;)
+    text.append(piece.data(), n);
   if (pclose(pipe) != 0) GTEST_SKIP() << "no nm here";
   std::istringstream lines(text);
   bool in_rung = false;
@@ -98,8 +102,8 @@ TEST(Matmul, ColumnsTogetherAreColumnsAlone) {
   const u32 rows = 50, columns = 19;
   for (Format format : {Format::kQ4_1, Format::kQ8_0, Format::kQ4_K, Format::kQ6_K, Format::kF32}) {
     const u32 cols = 512;
-    const auto matrix = test::pack(format, test::file_bytes(format, rows, cols, test::Data::kRandom, 1),
-                                   rows, cols);
+    const auto matrix = test::pack(
+        format, test::file_bytes(format, rows, cols, test::Data::kRandom, 1), rows, cols);
     const u32 slot = u8(matrix.packed.layout);
     const ActivationKind kind = activation_kind(matrix.packed.layout);
     const auto values = test::activation_values(columns, cols, test::Data::kRandom, 2);
@@ -107,11 +111,13 @@ TEST(Matmul, ColumnsTogetherAreColumnsAlone) {
     std::vector<f32> together(columns * rows), alone(rows);
     kernels.matmul[slot](matrix.packed, all.activations, 0, 4, together.data(), rows, false);
     for (u32 column = 0; column < columns; ++column) {
-      const std::vector<f32> one(values.begin() + column * cols, values.begin() + (column + 1) * cols);
+      const std::vector<f32> one(values.begin() + column * cols,
+                                 values.begin() + (column + 1) * cols);
       const auto x = test::quantize(kernels, kind, one, 1, cols);
       kernels.matmul[slot](matrix.packed, x.activations, 0, 4, alone.data(), rows, false);
       for (u32 row = 0; row < rows; ++row)
-        ASSERT_EQ(std::bit_cast<u32>(alone[row]), std::bit_cast<u32>(together[column * rows + row]));
+        ASSERT_EQ(std::bit_cast<u32>(alone[row]),
+                  std::bit_cast<u32>(together[column * rows + row]));
     }
   }
 }

@@ -1,11 +1,12 @@
-# Each rung has its own flags and nothing else decides them: no -march anywhere. The scalar rung is the
-# oracle: plain x86-64, and not vectorised, because g++ 12 miscompiles a vectorised sum of
-# (unsigned - 128) * signed products (docs/adr/0002). Rungs are optimised in every preset, or tests crawl.
+# Each rung has its own flags and nothing else decides them: no -march anywhere. The scalar rung
+# is the oracle: plain x86-64, and not vectorised, because g++ 12 miscompiles a vectorised sum of
+# (unsigned - 128) * signed products (docs/adr/0002). Rungs are optimised in every preset, or the
+# tests would crawl.
 file(GLOB scalar_sources ${dir}/scalar/*.cpp)
 set_source_files_properties(${scalar_sources} PROPERTIES COMPILE_OPTIONS "-O2;-fno-tree-vectorize")
 
-# -fno-tree-ter, -fno-tree-reassoc: g++ otherwise gathers all byte products of a register tile before it
-# adds them, and stores them on the stack (matmul 1.7 times slower).
+# -fno-tree-ter, -fno-tree-reassoc: g++ otherwise gathers all byte products of a register tile
+# before it adds them, and stores them on the stack (matmul 1.7 times slower).
 if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
   set(rung_flags -O2 -fno-tree-ter -fno-tree-reassoc)
 else()

@@ -18,10 +18,8 @@ struct Rung {
 inline constexpr Rung kRungs[] = {
     {Isa::kScalar, install_scalar},
 #if defined(__x86_64__)
-    {Isa::kAvx2, install_avx2},
-    {Isa::kAvxVnni, install_avx_vnni},
-    {Isa::kAvx512, install_avx512},
-    {Isa::kAvx512Vnni, install_avx512_vnni},
+    {Isa::kAvx2, install_avx2},     {Isa::kAvxVnni, install_avx_vnni},
+    {Isa::kAvx512, install_avx512}, {Isa::kAvx512Vnni, install_avx512_vnni},
 #endif
 };
 

@@ -1,9 +1,10 @@
 // Every rung against the oracle, bit for bit: all layouts, shapes with odd tails, extreme data.
+#include "kernels/rungs.h"
+
 #include <gtest/gtest.h>
 
 #include <cmath>
 
-#include "kernels/rungs.h"
 #include "kernels/test_data.h"
 
 namespace orrery::kernels {
@@ -42,16 +43,17 @@ std::vector<TestedRung> rungs() {
   return all;
 }
 
-constexpr Format kPackedFormats[] = {Format::kF32,  Format::kF16,   Format::kBF16, Format::kQ4_0,
-                                     Format::kQ4_1, Format::kQ8_0,  Format::kQ5_1, Format::kQ4_K,
-                                     Format::kQ5_K, Format::kQ6_K,  Format::kQ3_K, Format::kQ2_K,
+constexpr Format kPackedFormats[] = {Format::kF32,  Format::kF16,    Format::kBF16,  Format::kQ4_0,
+                                     Format::kQ4_1, Format::kQ8_0,   Format::kQ5_1,  Format::kQ4_K,
+                                     Format::kQ5_K, Format::kQ6_K,   Format::kQ3_K,  Format::kQ2_K,
                                      Format::kQ5_0, Format::kIQ4_NL, Format::kIQ4_XS};
 
 class EveryLayout : public testing::TestWithParam<Format> {};
 INSTANTIATE_TEST_SUITE_P(Rungs, EveryLayout, testing::ValuesIn(kPackedFormats),
                          [](const auto& test) { return std::string(name(test.param)); });
 
-void compare_matmul(const std::string& what, const Kernels& rung, Format format, u32 rows, u32 cols, u32 columns, Data data) {
+void compare_matmul(const std::string& what, const Kernels& rung, Format format, u32 rows, u32 cols,
+                    u32 columns, Data data) {
   const Kernels scalar = *resolve("scalar");
   const auto bytes = test::file_bytes(format, rows, cols, data, rows + cols);
   const auto matrix = test::pack(format, bytes, rows, cols);
@@ -77,18 +79,21 @@ TEST_P(EveryLayout, MatmulHasTheBitsOfScalar) {
     for (u32 cols : {32u, 64u, 96u, 256u, 288u, 576u, 1536u}) {
       if (cols % info(GetParam()).block_elements) continue;
       for (u32 columns : {1u, 2u, 3u, 4u, 5u, 6u, 7u, 9u, 13u, 33u})
-        compare_matmul(what, rung, GetParam(), 1 + (cols + columns * 7) % 40, cols, columns, Data::kRandom);
+        compare_matmul(what, rung, GetParam(), 1 + (cols + columns * 7) % 40, cols, columns,
+                       Data::kRandom);
       compare_matmul(what, rung, GetParam(), 17, cols, 8, Data::kExtreme);
       compare_matmul(what, rung, GetParam(), 17, cols, 8, Data::kZero);
     }
 }
 
 TEST_P(EveryLayout, ManyPanelsAndColumnsHaveTheBitsOfScalar) {
-  for (const auto& [what, rung] : rungs()) compare_matmul(what, rung, GetParam(), 155, 512, 99, Data::kRandom);
+  for (const auto& [what, rung] : rungs())
+    compare_matmul(what, rung, GetParam(), 155, 512, 99, Data::kRandom);
 }
 
 // Fails with the place of the first difference; NaN equals NaN.
-void expect_same(const std::vector<f32>& out, const std::vector<f32>& expected, const std::string& what) {
+void expect_same(const std::vector<f32>& out, const std::vector<f32>& expected,
+                 const std::string& what) {
   ASSERT_EQ(out.size(), expected.size());
   for (size_t i = 0; i < out.size(); ++i)
     ASSERT_TRUE(same(out[i], expected[i]) || (std::isnan(out[i]) && std::isnan(expected[i])))
@@ -98,8 +103,8 @@ void expect_same(const std::vector<f32>& out, const std::vector<f32>& expected, 
 TEST(Rungs, QuantizeHasTheBytesOfScalar) {
   const Kernels scalar = *resolve("scalar");
   for (const auto& [what, rung] : rungs())
-    for (ActivationKind kind : {ActivationKind::kF32, ActivationKind::kBf16, ActivationKind::kInt8Per32,
-                                ActivationKind::kInt8Per256})
+    for (ActivationKind kind : {ActivationKind::kF32, ActivationKind::kBf16,
+                                ActivationKind::kInt8Per32, ActivationKind::kInt8Per256})
       for (u32 depth : {32u, 64u, 96u, 256u, 288u, 576u, 1536u, 100u, 7u}) {
         const bool floats = kind == ActivationKind::kF32 || kind == ActivationKind::kBf16;
         if (!floats && depth % 32) continue;
@@ -142,7 +147,8 @@ TEST(Rungs, ElementwiseHasTheBitsOfScalar) {
       expect_same(out, expected, where + " scale");
       const f32 largest = scalar.max(x.data(), n);
       EXPECT_TRUE(same(rung.max(x.data(), n), largest)) << where;
-      EXPECT_TRUE(same(rung.exp_sum(out.data(), n, largest), scalar.exp_sum(expected.data(), n, largest)));
+      EXPECT_TRUE(
+          same(rung.exp_sum(out.data(), n, largest), scalar.exp_sum(expected.data(), n, largest)));
       expect_same(out, expected, where + " exp_sum");
     }
 }
@@ -200,7 +206,8 @@ AttentionResult run_attention(const Kernels& kernels, const AttentionCase& c) {
     v_pages.push_back(v[p].data());
   }
   for (u32 key = 0; key < last; ++key)
-    kernels.store_kv(c.format, &ks[key * c.head_dim], &vs[key * c.value_dim], c.head_dim, c.value_dim,
+    kernels.store_kv(c.format, &ks[key * c.head_dim], &vs[key * c.value_dim], c.head_dim,
+                     c.value_dim,
                      k[key / keys_each].data() + key % keys_each / 16 * 16 * c.head_dim * element,
                      v[key / keys_each].data() + key % keys_each * c.value_dim * element, key % 16);
   const auto qs = test::activation_values(queries, c.head_dim, Data::kRandom, 3);
@@ -213,10 +220,10 @@ AttentionResult run_attention(const Kernels& kernels, const AttentionCase& c) {
     values.push_back(&result.values[n * c.value_dim]);
   }
   test::Memory scratch(attention_scratch_floats(queries, c.head_dim, c.value_dim) * 4);
-  const AttentionChunk chunk{c.format,         c.head_dim,        c.value_dim,    0.125f,
-                             queries,          q.data(),          c.page_tiles,   k_pages.data(),
-                             v_pages.data(),   c.begin.data(),    c.end.data(),   result.max.data(),
-                             result.sum.data(), values.data(),    scratch.floats()};
+  const AttentionChunk chunk{c.format,          c.head_dim,     c.value_dim,     0.125f,
+                             queries,           q.data(),       c.page_tiles,    k_pages.data(),
+                             v_pages.data(),    c.begin.data(), c.end.data(),    result.max.data(),
+                             result.sum.data(), values.data(),  scratch.floats()};
   kernels.attend(chunk);
   kernels.attend(chunk);  // as if the next chunk had the same keys: joins with what stands there
   return result;
@@ -225,8 +232,8 @@ AttentionResult run_attention(const Kernels& kernels, const AttentionCase& c) {
 void compare_attention(const AttentionCase& c) {
   const AttentionResult expected = run_attention(*resolve("scalar"), c);
   for (const auto& [what, rung] : rungs()) {
-    const std::string where = fmt::format("{} dims {} {} queries {}", what, c.head_dim, c.value_dim,
-                                          c.begin.size());
+    const std::string where =
+        fmt::format("{} dims {} {} queries {}", what, c.head_dim, c.value_dim, c.begin.size());
     const AttentionResult result = run_attention(rung, c);
     expect_same(result.max, expected.max, where + " max");
     expect_same(result.sum, expected.sum, where + " sum");
@@ -239,7 +246,8 @@ TEST(Rungs, AttentionHasTheBitsOfScalar) {
     for (u32 dim : {8u, 24u, 64u, 80u, 128u})
       for (u32 queries = 1; queries <= 15; ++queries) {
         AttentionCase c{format, dim, dim == 80 ? 40 : dim, queries % 2 ? 4u : 32u, {}, {}};
-        for (u32 n = 0; n < queries; ++n) {  // causal, tile edges, a window, and queries that see nothing
+        for (u32 n = 0; n < queries;
+             ++n) {  // causal, tile edges, a window, and queries that see nothing
           const u32 end = std::min(512u, 5 + 37 * queries + n / 3);
           c.begin.push_back(queries % 3 == 0 ? end - std::min(end, 20 + n) : 0);
           c.end.push_back(n % 5 == 4 ? c.begin.back() : end);
@@ -253,7 +261,8 @@ TEST(Rungs, AttentionAtTileAndChunkEdges) {
     for (u32 begin : {0u, 1u, 15u, 16u, 31u, 500u}) {
       if (begin >= end) continue;
       compare_attention({KvFormat::kF16, 64, 64, 2, {begin}, {end}});
-      compare_attention({KvFormat::kF16, 64, 64, 2, {begin, 0, begin}, {end, 1, end}});  // nothing in common
+      compare_attention(
+          {KvFormat::kF16, 64, 64, 2, {begin, 0, begin}, {end, 1, end}});  // nothing in common
     }
 }
 

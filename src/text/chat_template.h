@@ -10,6 +10,7 @@
 #include <nlohmann/json.hpp>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "base/error.h"
 #include "base/types.h"
@@ -17,6 +18,15 @@
 namespace orrery::text {
 
 using Json = nlohmann::ordered_json;
+
+// A part of a rendered chat that has one origin. Text from messages, tools and documents must never
+// become a control token, so the tokenizer may find special tokens only inside template text; the
+// ordinary text on both sides of a border is still tokenized together, as the model has learnt it.
+struct Segment {
+  std::string text;
+  bool from_content;  // of messages, tools or documents; otherwise the template's own (a role mark)
+  i32 message;        // the index of the message it came from, or -1
+};
 
 class ChatTemplate {
  public:
@@ -26,10 +36,16 @@ class ChatTemplate {
   // else the caller passes (enable_thinking, documents). Absent names are undefined, as in jinja2.
   [[nodiscard]] Result<std::string> render(const Json& variables) const;
 
+  // The same text in parts by origin. Whatever the template does to a string (slices, strip, replace,
+  // join, tojson, ...) its bytes keep their origin. Other variables than messages, tools and documents
+  // are trusted, and so is a message's role when it is one that templates know.
+  [[nodiscard]] Result<std::vector<Segment>> render_segments(const Json& variables) const;
+
   struct Limits {
     u64 steps_max = 10'000'000;
-    u32 depth_max = 200;
+    u32 depth_max = 200;  // macros inside each other
     u64 output_bytes_max = u64(64) << 20;
+    u64 memory_bytes_max = u64(128) << 20;  // of all values at one time
   };
   void set_limits(const Limits& limits) { limits_ = limits; }
 

@@ -1,7 +1,8 @@
 // Tokenizer: text to token ids and back, exactly as the maker's library does it.
 //
-// It is data (vocabulary, merges, pre-tokenizer, normaliser, added tokens) interpreted by one engine; the
-// readers (tokenizer.json, GGUF metadata, tokenizer.model, tekken.json) only fill TokenizerData.
+// It is data (vocabulary, merges, pre-tokenizer, normaliser, added tokens) interpreted by one
+// engine; the readers (tokenizer.json, GGUF metadata, tokenizer.model, tekken.json) only fill
+// TokenizerData.
 #pragma once
 
 #include <memory>
@@ -13,20 +14,27 @@
 
 #include "base/error.h"
 #include "base/types.h"
+#include "text/vocabulary.h"
 
 namespace orrery::text {
 
-using TokenId = i32;
+// What a reply's text waits for between two tokens; filled by decode_push and decode_finish.
+struct DecodeState {
+  std::string pending;  // bytes that are not text yet
+  bool first = true;    // nothing has been written
+};
 
 enum class Special : u8 {
-  kParse,  // special tokens written in the text become control tokens, as Hugging Face tokenizers do
+  kParse,  // special tokens written in the text become control tokens, as Hugging Face tokenizers
+           // do
   kText,   // they stay text: for user content in chats and requests
 };
 
 class Tokenizer {
  public:
   // `json`: the text of tokenizer.json.
-  [[nodiscard]] static Result<std::unique_ptr<Tokenizer>> from_tokenizer_json(std::string_view json);
+  [[nodiscard]] static Result<std::unique_ptr<Tokenizer>> from_tokenizer_json(
+      std::string_view json);
   // From the tokenizer.ggml.* metadata of a GGUF file.
   struct GgufMetadata {
     std::string model;  // tokenizer.ggml.model: "gpt2", "llama", ...
@@ -41,12 +49,22 @@ class Tokenizer {
   [[nodiscard]] static Result<std::unique_ptr<Tokenizer>> from_gguf(const GgufMetadata& metadata);
   virtual ~Tokenizer() = default;
 
-  // Ids of `text`, any bytes. `add`: with the tokens that the tokenizer puts around a text (BOS, EOS).
-  [[nodiscard]] virtual std::vector<TokenId> encode(std::string_view text, Special special, bool add) const = 0;
+  // Ids of `text`, any bytes. `add`: with the tokens that the tokenizer puts around a text (BOS,
+  // EOS).
+  [[nodiscard]] virtual std::vector<TokenId> encode(std::string_view text, Special special,
+                                                    bool add) const = 0;
 
-  // The bytes of ids as the maker's decode() gives them (special tokens kept when `keep_special`); ids
-  // outside the vocabulary give nothing. Invalid UTF-8 becomes U+FFFD as in the maker's library.
-  [[nodiscard]] virtual std::string decode(std::span<const TokenId> ids, bool keep_special) const = 0;
+  // The bytes of ids as the maker's decode() gives them (special tokens kept when `keep_special`);
+  // ids outside the vocabulary give nothing. Invalid UTF-8 becomes U+FFFD as in the maker's
+  // library.
+  [[nodiscard]] virtual std::string decode(std::span<const TokenId> ids,
+                                           bool keep_special) const = 0;
+
+  // decode() in steps: appends to `out` the text that `id` completes, and at the end what is left.
+  // The parts put together are decode() of all ids.
+  virtual void decode_push(DecodeState& state, TokenId id, bool keep_special,
+                           std::string& out) const = 0;
+  virtual void decode_finish(DecodeState& state, std::string& out) const = 0;
 
   // The bytes that one token stands for inside a running text (may be part of a character).
   [[nodiscard]] virtual std::string token_bytes(TokenId id) const = 0;

@@ -27,8 +27,9 @@ need_packages() {
     if [[ " $* " == *" $group "* ]]; then names+=("$name"); fi
   done <tools/dev/packages.txt
   local installed
-  installed=$'\n'$(dpkg-query -W -f='${db:Status-Status} ${Package}\n' "${names[@]}" 2>/dev/null |
-    sed -n 's/^installed //p')$'\n'
+  # dpkg-query fails when it knows one of them not; what it does know it still tells.
+  installed=$'\n'$( (dpkg-query -W -f='${db:Status-Status} ${Package}\n' "${names[@]}" \
+    2>/dev/null || true) | sed -n 's/^installed //p')$'\n'
   for name in "${names[@]}"; do
     if [[ $installed != *$'\n'"$name"$'\n'* ]]; then missing+=("$name"); fi
   done
@@ -39,14 +40,14 @@ need_packages() {
     "${missing[@]}"
 }
 
-# shellcheck disable=SC2120  # no NAME: just the empty .venv/
-# need_python [NAME...]: .venv/ exists and has what tools/dev/requirements-NAME.txt pins. Debian's
-# own python3 makes it, so that the result does not depend on another one in PATH.
+# shellcheck disable=SC2120  # no FILE: just the empty .venv/
+# need_python [FILE...]: .venv/ exists and has what these requirements files pin. Debian's own
+# python3 makes it, so that the result does not depend on another one in PATH.
 need_python() {
-  local name
+  local wanted stamp
   if [[ ! -x .venv/bin/pip ]]; then plain /usr/bin/python3 -m venv --clear .venv; fi
-  for name in "$@"; do
-    local wanted=tools/dev/requirements-$name.txt stamp=.venv/installed-$name.txt
+  for wanted in "$@"; do
+    stamp=.venv/installed-${wanted//\//-}
     if cmp -s "$wanted" "$stamp"; then continue; fi
     plain .venv/bin/pip install --disable-pip-version-check --quiet -r "$wanted"
     cp "$wanted" "$stamp"

@@ -11,7 +11,7 @@ build_peer() {
     return 0
   fi
   mkdir -p "$peer_dir"
-  need_python peer
+  need_python tools/dev/requirements-peer.txt
   if [[ ! -d $peer_dir/source ]]; then
     # pip reads the package's metadata with its build backend: it is in requirements-peer.txt.
     plain .venv/bin/pip download --disable-pip-version-check --no-deps --no-build-isolation \

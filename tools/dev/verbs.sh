@@ -32,7 +32,7 @@ prepare_tests() {
   steps 4
   step "packages"
   need_packages build test
-  need_python format
+  need_python tools/dev/requirements-format.txt
   case ${1:-} in tidy | format | shell) return 0 ;; esac
   step "build"
   build_preset release
@@ -61,7 +61,7 @@ verb_bench() { # [peer|model|NAME] [ARGUMENTS]
   case $what in
     peer)
       need_packages test
-      need_python demo
+      need_python tools/dev/requirements-demo.txt
       build_preset release orrery
       fetch_model
       demo_model_if_missing
@@ -75,25 +75,26 @@ verb_bench() { # [peer|model|NAME] [ARGUMENTS]
       ;;
     *)
       build_preset release
-      [[ -x build/release/$what ]] ||
-        die "no bench named $what: try peer, model, or a program of bench/"
-      plain "build/release/$what" "$@"
+      local program=build/release/${what}_bench
+      [[ -x $program ]] || die "no bench named $what: try peer, model, or bench/NAME_bench.cpp"
+      plain "$program" "$@"
       ;;
   esac
 }
 
-verb_golden() { # [NAME...]
+verb_golden() { # [NAME]
+  local script rest found=0
   need_packages build
-  need_python golden
+  need_python tools/golden/requirements.txt
   fetch_model
-  local script found=0
-  for script in tools/golden/*.py; do
-    [[ -f $script && ${script##*/} != _* ]] || continue
-    if [[ $# != 0 && " $* " != *" $(basename "$script" .py) "* ]]; then continue; fi
-    plain .venv/bin/python "$script"
+  while read -r script rest; do
+    if [[ -z $script || $script == '#'* || (-n ${1:-} && $script != "$1".py) ]]; then continue; fi
     found=1
-  done
-  [[ $found == 1 ]] || die "no such recipe in tools/golden"
+    if grep -q '^from _llama_cpp' "tools/golden/$script"; then build_peer </dev/null; fi
+    # shellcheck disable=SC2086  # the rest of a line are plain words
+    plain .venv/bin/python "tools/golden/$script" $rest </dev/null
+  done <tools/golden/recipes.txt
+  [[ $found == 1 ]] || die "no recipe named ${1:-anything} in tools/golden/recipes.txt"
   plain git status --short tests/golden
 }
 
@@ -130,7 +131,7 @@ cpp_files() { git ls-files --cached --others --exclude-standard '*.cpp' '*.h'; }
 
 verb_format() { # [--check]
   need_packages build
-  need_python format
+  need_python tools/dev/requirements-format.txt
   local mode=(-i)
   if [[ ${1:-} == --check ]]; then mode=(--dry-run --Werror); fi
   show .venv/bin/clang-format "${mode[@]}" '*.cpp *.h'
@@ -139,7 +140,7 @@ verb_format() { # [--check]
 
 verb_tidy() { # [--all]
   need_packages build
-  need_python format tidy
+  need_python tools/dev/requirements-format.txt tools/dev/requirements-tidy.txt
   local files bad=0
   plain .venv/bin/python tests/tidy/run.py || bad=1
   plain cmake --preset release
@@ -170,7 +171,7 @@ demo_model_if_missing() {
 
 verb_demo_models() { # [KIND...]
   need_packages build
-  need_python demo
+  need_python tools/dev/requirements-demo.txt
   fetch_model
   plain .venv/bin/python tools/demo_models.py "$@"
 }

@@ -1,6 +1,6 @@
 """Tiny seeded checkpoints of the llama and mistral families with transformers' answers.
 
-    python tools/golden/models.py --out tests/golden/models [case ...]
+    python tools/golden/models.py [--out tests/golden/models] [case ...]
 
 Each case becomes a folder: the checkpoint (hf/ and model.gguf hold the same weights), and what
 transformers computes from it in float32 (expected.json, *.npy; tests/golden/README.md says
@@ -13,17 +13,17 @@ import json
 import pathlib
 import shutil
 
-import pins
+import _pins
 
-PINS = pins.check()
+PINS = _pins.check()
 
 import numpy as np
 import torch
 import transformers
 from transformers import LlamaConfig, LlamaForCausalLM, MistralConfig, MistralForCausalLM
 
-import tiny_checkpoint
-import tiny_tokenizer
+import _tiny_checkpoint
+import _tiny_tokenizer
 
 transformers.logging.disable_progress_bar()
 CLASSES = {
@@ -38,10 +38,10 @@ RESIDUAL_LENGTH, GREEDY_LENGTH, GREEDY_TOKENS = 7, 40, 24
 GREEDY_GAP = 0.1  # logits: well above the error of any kernel that passes the comparison
 
 BASE = dict(
-    vocab_size=tiny_tokenizer.VOCAB, hidden_size=64, intermediate_size=96, num_hidden_layers=2,
+    vocab_size=_tiny_tokenizer.VOCAB, hidden_size=64, intermediate_size=96, num_hidden_layers=2,
     num_attention_heads=4, num_key_value_heads=2, head_dim=16, max_position_embeddings=256,
     rms_norm_eps=1e-5, tie_word_embeddings=True, attention_bias=False, mlp_bias=False,
-    hidden_act="silu", bos_token_id=tiny_tokenizer.BOS, eos_token_id=tiny_tokenizer.EOS,
+    hidden_act="silu", bos_token_id=_tiny_tokenizer.BOS, eos_token_id=_tiny_tokenizer.EOS,
     rope_parameters={"rope_type": "default", "rope_theta": 10000.0},
 )
 # No dimension is a multiple of 64 (blocks of 32 leave a short last group of 256).
@@ -125,7 +125,7 @@ def config_json(case: Case) -> dict:
     """config.json as the publishers write it: today's keys, or those of 2024."""
     _, kind = CLASSES[case.family]
     result = {"architectures": [kind.__name__], "model_type": case.family} | settings(case)
-    dtype = str(tiny_checkpoint.TORCH_DTYPE[case.form]).removeprefix("torch.")
+    dtype = str(_tiny_checkpoint.TORCH_DTYPE[case.form]).removeprefix("torch.")
     if not case.old_config:
         return result | {"dtype": dtype, "transformers_version": PINS["transformers"]}
     rope = dict(result.pop("rope_parameters"))
@@ -145,12 +145,12 @@ def form_of(case: Case):
 def write_checkpoints(case: Case, out: pathlib.Path, seed: int):
     """Writes the case's files and returns the oracle: transformers' model with their weights."""
     model = make_model(case)
-    arrays = tiny_checkpoint.weights(model, seed)
-    if case.form in tiny_checkpoint.TORCH_DTYPE:
-        tensors = tiny_checkpoint.rounded(arrays, case.form)
-        tiny_checkpoint.write_hf(out / "hf", config_json(case), tensors, case.shards)
+    arrays = _tiny_checkpoint.weights(model, seed)
+    if case.form in _tiny_checkpoint.TORCH_DTYPE:
+        tensors = _tiny_checkpoint.rounded(arrays, case.form)
+        _tiny_checkpoint.write_hf(out / "hf", config_json(case), tensors, case.shards)
         arrays = {n: t.float().numpy() for n, t in tensors.items()}
-    meaning = tiny_checkpoint.write_gguf(out / "model.gguf", f"tiny {case.name}", model.config,
+    meaning = _tiny_checkpoint.write_gguf(out / "model.gguf", f"tiny {case.name}", model.config,
                                          arrays, form_of(case), seed + 1)
     if not (out / "hf").exists():
         return make_model(case, meaning), meaning
@@ -204,7 +204,7 @@ def distance(a: np.ndarray, b: np.ndarray) -> float:
 def prompt(length: int, attempt: int = 0) -> list[int]:
     """Any ids but the special ones; a longer prompt is no continuation of a shorter one."""
     rng = np.random.default_rng([length, attempt])
-    return rng.integers(3, tiny_tokenizer.VOCAB, length).tolist()
+    return rng.integers(3, _tiny_tokenizer.VOCAB, length).tolist()
 
 
 def dump(value, depth: int = 0) -> str:
@@ -256,7 +256,7 @@ def make_case(case: Case, root: pathlib.Path, seed: int) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--out", type=pathlib.Path, required=True)
+    parser.add_argument("--out", type=pathlib.Path, default=_pins.GOLDEN / "models")
     parser.add_argument("cases", nargs="*", help="only these")
     arguments = parser.parse_args()
     for i, case in enumerate(CASES):

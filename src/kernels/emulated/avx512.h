@@ -1,8 +1,9 @@
 // The AVX-512 intrinsics that the avx512 rungs use, as plain loops: only for tests.
 //
-// The rungs' own sources are compiled a second time against this header, so that their results are held
-// against the oracle on machines that lack AVX-512. Each function follows the pseudo code of Intel's
-// Intrinsics Guide. It says nothing about speed or about the compiler's code for the real ones.
+// The rungs' own sources are compiled a second time against this header, so that their results are
+// held against the oracle on machines that lack AVX-512. Each function follows the pseudo code of
+// Intel's Intrinsics Guide. It says nothing about speed or about the compiler's code for the real
+// ones.
 #pragma once
 
 #include <immintrin.h>
@@ -44,7 +45,9 @@ To load_element(const From& from, u32 i) {
   std::memcpy(&value, reinterpret_cast<const u8*>(&from) + i * sizeof(To), sizeof(To));
   return value;
 }
-inline i16 saturate_i16(i32 value) { return i16(value > 32767 ? 32767 : value < -32768 ? -32768 : value); }
+inline i16 saturate_i16(i32 value) {
+  return i16(value > 32767 ? 32767 : value < -32768 ? -32768 : value);
+}
 
 // ---- moving
 
@@ -115,10 +118,12 @@ inline V512 fnmadd_ps(V512 a, V512 b, V512 c) {
   return each<f32>([&](u32 i) { return std::fma(-a.get<f32>(i), b.get<f32>(i), c.get<f32>(i)); });
 }
 inline V512 max_ps(V512 a, V512 b) {
-  return each<f32>([&](u32 i) { return a.get<f32>(i) > b.get<f32>(i) ? a.get<f32>(i) : b.get<f32>(i); });
+  return each<f32>(
+      [&](u32 i) { return a.get<f32>(i) > b.get<f32>(i) ? a.get<f32>(i) : b.get<f32>(i); });
 }
 inline V512 min_ps(V512 a, V512 b) {
-  return each<f32>([&](u32 i) { return a.get<f32>(i) < b.get<f32>(i) ? a.get<f32>(i) : b.get<f32>(i); });
+  return each<f32>(
+      [&](u32 i) { return a.get<f32>(i) < b.get<f32>(i) ? a.get<f32>(i) : b.get<f32>(i); });
 }
 inline Mask16 cmp_ps_mask(V512 a, V512 b, int predicate) {
   u32 mask = 0;
@@ -192,7 +197,8 @@ inline V512 madd_epi16(V512 a, V512 b) {
 }
 inline V512 maddubs_epi16(V512 a, V512 b) {
   return each<i16>([&](u32 i) {
-    return saturate_i16(a.get<u8>(2 * i) * b.get<i8>(2 * i) + a.get<u8>(2 * i + 1) * b.get<i8>(2 * i + 1));
+    return saturate_i16(a.get<u8>(2 * i) * b.get<i8>(2 * i) +
+                        a.get<u8>(2 * i + 1) * b.get<i8>(2 * i + 1));
   });
 }
 inline V512 dpbusd_epi32(V512 sum, V512 a, V512 b) {

@@ -1,5 +1,5 @@
-// Dot products of bytes for rungs with VNNI: vpdpbusd multiplies u8 by s8 and adds four to an int32, so
-// nothing can overflow and no weight needs splitting.
+// Dot products of bytes for rungs with VNNI: vpdpbusd multiplies u8 by s8 and adds four to an
+// int32, so nothing can overflow and no weight needs splitting.
 #pragma once
 
 #include "kernels/generic/layouts.h"

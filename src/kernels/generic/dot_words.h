@@ -1,9 +1,10 @@
-// Dot products of bytes for rungs without VNNI: vpmaddubsw multiplies u8 by s8 and adds neighbours in int16.
+// Dot products of bytes for rungs without VNNI: vpmaddubsw multiplies u8 by s8 and adds neighbours
+// in int16.
 //
-// Its sums may stay in int16 for a while before vpmaddwd widens them: 8 of nibbles (8 * 2 * 15 * 127 =
-// 30,480), 4 of 6-bit weights that start from -32 * sum (the true sum is at most 8 * 32 * 127 = 32,512, so
-// wrapping on the way is harmless; without an offset they are 5 bits: 4 * 2 * 31 * 127 = 31,496). Whole bytes
-// would saturate, so they are split into two planes of nibbles.
+// Its sums may stay in int16 for a while before vpmaddwd widens them: 8 of nibbles (8 * 2 * 15 *
+// 127 = 30,480), 4 of 6-bit weights that start from -32 * sum (the true sum is at most 8 * 32 * 127
+// = 32,512, so wrapping on the way is harmless; without an offset they are 5 bits: 4 * 2 * 31 * 127
+// = 31,496). Whole bytes would saturate, so they are split into two planes of nibbles.
 #pragma once
 
 #include "kernels/generic/layouts.h"
@@ -12,7 +13,7 @@ namespace orrery::kernels {
 namespace {
 
 using Dot = Pairs;  // int16: each row's sum in two halves
-struct Planes {  // a whole byte as two nibbles
+struct Planes {     // a whole byte as two nibbles
   Bytes low, high;
 };
 struct PlanesDot {
@@ -80,7 +81,8 @@ ORRERY_INLINE I32x16 add_scaled(I32x16 sum, Dot dot_sum, Scales scales) {
   return sum + products(dot_sum, scales);
 }
 ORRERY_INLINE I32x16 add_scaled(I32x16 sum, const PlanesDot& dot_sum, Scales scales) {
-  return add_scaled(add_scaled(sum, dot_sum.low, scales), dot_sum.high, shift_pairs_left<4>(scales));
+  return add_scaled(add_scaled(sum, dot_sum.low, scales), dot_sum.high,
+                    shift_pairs_left<4>(scales));
 }
 
 }  // namespace

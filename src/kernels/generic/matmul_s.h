@@ -34,7 +34,8 @@ struct KernelS {
   // The header taken apart: what the kernel multiplies, 16 rows each.
   struct Header {
     alignas(64) u8 scale_bytes[16][16];  // by sub-blocks of 32 or of 16, as the file has them
-    alignas(64) u8 min_bytes[16][16];    // kScalesOf32: [pair of sub-blocks][row][2] in the first half
+    alignas(
+        64) u8 min_bytes[16][16];  // kScalesOf32: [pair of sub-blocks][row][2] in the first half
     F32x16 d, dmin;
 
     ORRERY_INLINE Scales scale(u32 j) const {
@@ -89,8 +90,8 @@ struct KernelS {
       const auto group = weights.group(grain, first + g);
       ORRERY_UNROLL
       for (u32 n = 0; n < kColumns; ++n)
-        sums[n] = dot(sums[n], group,
-                      splat4(x.values + n * kBlockDepth + kTraits.sub_block * j + 4 * g));
+        sums[n] =
+            dot(sums[n], group, splat4(x.values + n * kBlockDepth + kTraits.sub_block * j + 4 * g));
     }
     ORRERY_UNROLL
     for (u32 n = 0; n < kColumns; ++n) isums[n] = add_scaled(isums[n], sums[n], scale);

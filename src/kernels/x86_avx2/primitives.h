@@ -61,12 +61,15 @@ ORRERY_INLINE void splat_bf16_pair(const void* two, F32x16& even, F32x16& odd) {
   __builtin_memcpy(&bits, two, 4);
   const __m256i pair = _mm256_set1_epi32(bits);
   const __m256 low = _mm256_castsi256_ps(_mm256_slli_epi32(pair, 16));
-  const __m256 high = _mm256_castsi256_ps(_mm256_and_si256(pair, _mm256_set1_epi32(i32(0xffff0000))));
+  const __m256 high =
+      _mm256_castsi256_ps(_mm256_and_si256(pair, _mm256_set1_epi32(i32(0xffff0000))));
   even = {low, low};
   odd = {high, high};
 }
 // Eight values, and zero in the upper lanes.
-ORRERY_INLINE F32x16 load_8(const f32* from) { return {_mm256_loadu_ps(from), _mm256_setzero_ps()}; }
+ORRERY_INLINE F32x16 load_8(const f32* from) {
+  return {_mm256_loadu_ps(from), _mm256_setzero_ps()};
+}
 ORRERY_INLINE F32x16 load_8_f16(const void* from) {
   return {_mm256_cvtph_ps(_mm_loadu_si128(static_cast<const __m128i*>(from))), _mm256_setzero_ps()};
 }
@@ -80,7 +83,8 @@ ORRERY_INLINE __m256i lane_mask(u32 count, u32 first_lane) {
   return _mm256_cmpgt_epi32(_mm256_set1_epi32(i32(count)), lanes);
 }
 ORRERY_INLINE F32x16 load_first(const f32* from, u32 count) {
-  return {_mm256_maskload_ps(from, lane_mask(count, 0)), _mm256_maskload_ps(from + 8, lane_mask(count, 8))};
+  return {_mm256_maskload_ps(from, lane_mask(count, 0)),
+          _mm256_maskload_ps(from + 8, lane_mask(count, 8))};
 }
 ORRERY_INLINE void store_first(f32* to, F32x16 v, u32 count) {
   _mm256_maskstore_ps(to, lane_mask(count, 0), v.lo);
@@ -151,7 +155,8 @@ ORRERY_INLINE F32x16 select_lanes(u32 begin, u32 end, F32x16 x, F32x16 other) {
   const __m256i lanes[2] = {first, _mm256_add_epi32(first, _mm256_set1_epi32(8))};
   const __m256i b = _mm256_set1_epi32(i32(begin) - 1), e = _mm256_set1_epi32(i32(end));
   const auto inside = [&](__m256i lane) {
-    return _mm256_castsi256_ps(_mm256_and_si256(_mm256_cmpgt_epi32(lane, b), _mm256_cmpgt_epi32(e, lane)));
+    return _mm256_castsi256_ps(
+        _mm256_and_si256(_mm256_cmpgt_epi32(lane, b), _mm256_cmpgt_epi32(e, lane)));
   };
   return {_mm256_blendv_ps(other.lo, x.lo, inside(lanes[0])),
           _mm256_blendv_ps(other.hi, x.hi, inside(lanes[1]))};
@@ -208,14 +213,17 @@ template <int kBy>
 ORRERY_INLINE I32x16 shift_right(I32x16 a) {
   return {_mm256_srai_epi32(a.lo, kBy), _mm256_srai_epi32(a.hi, kBy)};
 }
-ORRERY_INLINE F32x16 to_f32(I32x16 a) { return {_mm256_cvtepi32_ps(a.lo), _mm256_cvtepi32_ps(a.hi)}; }
+ORRERY_INLINE F32x16 to_f32(I32x16 a) {
+  return {_mm256_cvtepi32_ps(a.lo), _mm256_cvtepi32_ps(a.hi)};
+}
 ORRERY_INLINE I32x16 to_nearest(F32x16 a) {
   return {_mm256_cvtps_epi32(a.lo), _mm256_cvtps_epi32(a.hi)};
 }
 // 16 values of -128 .. 127 as bytes.
 ORRERY_INLINE void store_i8(i8* to, I32x16 v) {
   const __m256i words = _mm256_permute4x64_epi64(_mm256_packs_epi32(v.lo, v.hi), 0xd8);
-  const __m128i bytes = _mm_packs_epi16(_mm256_castsi256_si128(words), _mm256_extracti128_si256(words, 1));
+  const __m128i bytes =
+      _mm_packs_epi16(_mm256_castsi256_si128(words), _mm256_extracti128_si256(words, 1));
   _mm_storeu_si128(reinterpret_cast<__m128i*>(to), bytes);
 }
 // The sums of the lanes with i mod 4 below 2, and of the others.
@@ -304,11 +312,13 @@ ORRERY_INLINE I32x16 widen_i8(const void* from) {
 }
 // 16 signed bytes (one of each row), each as both halves of a pair.
 ORRERY_INLINE Pairs twin_pairs(const void* from) {
-  const __m256i rows = _mm256_broadcastsi128_si256(_mm_loadu_si128(static_cast<const __m128i*>(from)));
+  const __m256i rows =
+      _mm256_broadcastsi128_si256(_mm_loadu_si128(static_cast<const __m128i*>(from)));
   const __m256i low = _mm256_setr_epi8(-1, 0, -1, 0, -1, 1, -1, 1, -1, 2, -1, 2, -1, 3, -1, 3,  //
                                        -1, 4, -1, 4, -1, 5, -1, 5, -1, 6, -1, 6, -1, 7, -1, 7);
-  const __m256i high = _mm256_setr_epi8(-1, 8, -1, 8, -1, 9, -1, 9, -1, 10, -1, 10, -1, 11, -1, 11,  //
-                                        -1, 12, -1, 12, -1, 13, -1, 13, -1, 14, -1, 14, -1, 15, -1, 15);
+  const __m256i high =
+      _mm256_setr_epi8(-1, 8, -1, 8, -1, 9, -1, 9, -1, 10, -1, 10, -1, 11, -1, 11,  //
+                       -1, 12, -1, 12, -1, 13, -1, 13, -1, 14, -1, 14, -1, 15, -1, 15);
   return {_mm256_srai_epi16(_mm256_shuffle_epi8(rows, low), 8),
           _mm256_srai_epi16(_mm256_shuffle_epi8(rows, high), 8)};
 }

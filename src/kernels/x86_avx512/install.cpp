@@ -1,9 +1,7 @@
 // The avx512 rung: AVX-512 F, BW, DQ and VL, without VNNI (Intel from 2017).
-#include "kernels/x86_avx512/primitives.h"
-
 #include "kernels/generic/dot_words.h"
-
 #include "kernels/rungs.h"
+#include "kernels/x86_avx512/primitives.h"
 
 namespace orrery::kernels {
 namespace {

@@ -1,7 +1,7 @@
 // The primitives of the avx512 and avx512_vnni rungs: 16 lanes are one zmm register.
 //
-// Only 512-bit intrinsics (and loads of shorter pieces), so that emulated/avx512.h can stand in for all of
-// them and the rungs are tested on machines without AVX-512.
+// Only 512-bit intrinsics (and loads of shorter pieces), so that emulated/avx512.h can stand in for
+// all of them and the rungs are tested on machines without AVX-512.
 #pragma once
 
 #include <immintrin.h>
@@ -57,7 +57,9 @@ ORRERY_INLINE F32x16 load_8_bf16(const void* from) {
   return load_bf16(halves);
 }
 // The even and the odd bf16 of 16 pairs.
-ORRERY_INLINE F32x16 even_of(__m512i pairs) { return {_mm512_castsi512_ps(_mm512_slli_epi32(pairs, 16))}; }
+ORRERY_INLINE F32x16 even_of(__m512i pairs) {
+  return {_mm512_castsi512_ps(_mm512_slli_epi32(pairs, 16))};
+}
 ORRERY_INLINE F32x16 odd_of(__m512i pairs) {
   return {_mm512_castsi512_ps(_mm512_and_si512(pairs, _mm512_set1_epi32(i32(0xffff0000))))};
 }
@@ -91,7 +93,9 @@ ORRERY_INLINE F32x16 operator*(F32x16 a, F32x16 b) { return {_mm512_mul_ps(a.v, 
 ORRERY_INLINE F32x16 operator/(F32x16 a, F32x16 b) { return {_mm512_div_ps(a.v, b.v)}; }
 ORRERY_INLINE F32x16 fma(F32x16 a, F32x16 b, F32x16 c) { return {_mm512_fmadd_ps(a.v, b.v, c.v)}; }
 // c - a * b
-ORRERY_INLINE F32x16 fnma(F32x16 a, F32x16 b, F32x16 c) { return {_mm512_fnmadd_ps(a.v, b.v, c.v)}; }
+ORRERY_INLINE F32x16 fnma(F32x16 a, F32x16 b, F32x16 c) {
+  return {_mm512_fnmadd_ps(a.v, b.v, c.v)};
+}
 // a > b ? a : b, and a < b ? a : b: a NaN in either gives b.
 ORRERY_INLINE F32x16 max(F32x16 a, F32x16 b) { return {_mm512_max_ps(a.v, b.v)}; }
 ORRERY_INLINE F32x16 min(F32x16 a, F32x16 b) { return {_mm512_min_ps(a.v, b.v)}; }

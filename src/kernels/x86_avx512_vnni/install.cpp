@@ -1,7 +1,6 @@
 // The avx512_vnni rung: AVX-512 with VNNI (Intel Xeon from 2019, AMD from 2022).
-#include "kernels/x86_avx512/primitives.h"
-
 #include "kernels/rungs.h"
+#include "kernels/x86_avx512/primitives.h"
 
 namespace orrery::kernels {
 namespace {
@@ -21,7 +20,6 @@ ORRERY_INLINE I32x16 add_dots(I32x16 sum, Bytes weights, Bytes activations) {
 }  // namespace orrery::kernels
 
 #include "kernels/generic/dot_vnni.h"
-
 #include "kernels/generic/install.h"
 
 namespace orrery::kernels {

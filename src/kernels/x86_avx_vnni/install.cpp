@@ -1,8 +1,7 @@
-// The avx_vnni rung: AVX2 with the VNNI instructions in their 256-bit form (Intel from 2021, without
-// AVX-512: Alder Lake and its kin).
-#include "kernels/x86_avx2/primitives.h"
-
+// The avx_vnni rung: AVX2 with the VNNI instructions in their 256-bit form (Intel from 2021,
+// without AVX-512: Alder Lake and its kin).
 #include "kernels/rungs.h"
+#include "kernels/x86_avx2/primitives.h"
 
 namespace orrery::kernels {
 namespace {
@@ -23,7 +22,6 @@ ORRERY_INLINE I32x16 add_dots(I32x16 sum, Bytes weights, Bytes activations) {
 }  // namespace orrery::kernels
 
 #include "kernels/generic/dot_vnni.h"
-
 #include "kernels/generic/install.h"
 
 namespace orrery::kernels {

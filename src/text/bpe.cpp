@@ -1,0 +1,229 @@
+// See bpe.h. Short words are merged in an array (a scan for the best pair is quicker than a heap
+// when everything lies in a few cache lines); long ones with a linked list and a heap, O(n log n).
+#include "text/bpe.h"
+
+#include <algorithm>
+
+#include "text/byte_alphabet.h"
+
+namespace orrery::text {
+
+namespace {
+
+constexpr u64 kShortWord = 48;  // symbols; measured: beyond it the heap wins
+constexpr u32 kEnd = ~u32(0);
+
+}  // namespace
+
+void MergeTable::reserve(u64 merges) {
+  u64 slots = 64;
+  while (slots < merges * 2) slots *= 2;
+  if (slots > slots_.size() && size_ == 0) slots_.assign(slots, Slot{});
+}
+
+void MergeTable::grow() {
+  std::vector<Slot> old = std::move(slots_);
+  slots_.assign(std::max<u64>(64, old.size() * 2), Slot{});
+  for (const Slot& slot : old) {
+    if (slot.pair == kEmpty) continue;
+    const u64 mask = slots_.size() - 1;
+    u64 i = mix(slot.pair, 0) & mask;
+    while (slots_[i].pair != kEmpty) i = (i + 1) & mask;
+    slots_[i] = slot;
+  }
+}
+
+bool MergeTable::put(u32 left, u32 right, Merge merge) {
+  if ((size_ + 1) * 2 > slots_.size()) grow();
+  const u64 pair = u64(left) << 32 | right, mask = slots_.size() - 1;
+  u64 i = mix(pair, 0) & mask;
+  for (u32 probes = 0; slots_[i].pair != kEmpty && slots_[i].pair != pair; i = (i + 1) & mask) {
+    if (++probes > kProbesMax) return false;
+  }
+  if (slots_[i].pair == kEmpty) ++size_;
+  slots_[i] = {pair, merge};
+  return true;
+}
+
+void MergeTable::prefetch(u32 left, u32 right) const {
+  if (slots_.empty()) return;
+  __builtin_prefetch(&slots_[mix(u64(left) << 32 | right, 0) & (slots_.size() - 1)]);
+}
+
+MergeTable::Merge MergeTable::find(u32 left, u32 right) const {
+  if (slots_.empty()) return {};
+  const u64 pair = u64(left) << 32 | right, mask = slots_.size() - 1;
+  for (u64 i = mix(pair, 0) & mask;; i = (i + 1) & mask) {
+    if (slots_[i].pair == pair) return slots_[i].merge;
+    if (slots_[i].pair == kEmpty) return {};
+  }
+}
+
+BpeModel::BpeModel(const Vocabulary& vocabulary, MergeTable merges, const BpeOptions& options)
+    : vocabulary_(&vocabulary), merges_(std::move(merges)), options_(options) {
+  std::string name;
+  for (u32 byte = 0; byte < 256; ++byte) {
+    name.clear();
+    if (options_.byte_level) {
+      append_utf8(name, kCharacterOfByte[byte]);
+    } else {
+      name = fmt::format("<0x{:02X}>", byte);
+    }
+    byte_ids_[byte] = vocabulary.find(name).value_or(kNone);
+  }
+  const bool all_bytes = std::find(byte_ids_.begin(), byte_ids_.end(), kNone) == byte_ids_.end();
+  if (!options_.byte_level && !all_bytes) options_.byte_fallback = false;
+  if (!options_.byte_level) {
+    character_ids_.assign(0x10000, kNone);
+    for (TokenId id = 0; u32(id) < vocabulary.size(); ++id) {
+      const std::string_view token = vocabulary.name(id);
+      if (token.empty() || token.size() > 3) continue;
+      const Character c = decode_utf8(token.data(), token.data() + token.size());
+      if (c.code < 0x10000 && c.bytes == token.size()) character_ids_[c.code] = id;
+    }
+  }
+}
+
+std::optional<TokenId> BpeModel::whole_word(std::string_view word) const {
+  if (!options_.byte_level) return vocabulary_->find(word);
+  std::string spelling;
+  append_spelling(spelling, word);
+  return vocabulary_->find(spelling);
+}
+
+TokenId BpeModel::id_of_character(u32 code, std::string_view bytes) const {
+  if (code < 0x10000) return character_ids_[code];
+  return vocabulary_->find(bytes).value_or(kNone);
+}
+
+template <typename Id>
+void BpeModel::append_symbols(std::string_view word, std::vector<Id>& symbols) const {
+  bool unknown_open = false;  // an unknown token not yet written: more characters may fuse into it
+  const auto flush = [&] {
+    if (unknown_open) symbols.push_back(Id(*options_.unknown));
+    unknown_open = false;
+  };
+  const char* const end = word.data() + word.size();
+  for (const char* p = word.data(); p < end;) {
+    TokenId id;
+    u32 bytes = 1;
+    if (options_.byte_level) {
+      id = byte_ids_[u8(*p)];
+    } else {
+      const Character c = decode_utf8(p, end);
+      bytes = c.bytes;
+      id = c.code == kNoCode ? kNone : id_of_character(c.code, {p, c.bytes});
+    }
+    if (id != kNone) {
+      flush();
+      symbols.push_back(Id(id));
+    } else if (options_.byte_fallback) {
+      for (u32 i = 0; i < bytes; ++i) symbols.push_back(Id(byte_ids_[u8(p[i])]));
+    } else if (options_.unknown) {
+      if (!options_.fuse_unknown) flush();
+      unknown_open = true;
+    }
+    p += bytes;
+  }
+  flush();
+}
+
+void BpeModel::spell(std::string_view word, std::vector<TokenId>& ids) const {
+  append_symbols(word, ids);
+}
+
+void BpeModel::encode(std::string_view word, Scratch& scratch, std::vector<TokenId>& ids) const {
+  const bool cacheable = word.size() <= WordCache::kWordBytesMax;
+  const u64 hash = cacheable ? hash_of(word) : 0;
+  if (cacheable) {
+    const auto known = scratch.cache.find(word, hash);
+    if (!known.empty()) {
+      ids.insert(ids.end(), known.begin(), known.end());
+      return;
+    }
+  }
+  const u64 before = ids.size();
+  if (options_.ignore_merges) {
+    if (const auto whole = whole_word(word)) ids.push_back(*whole);
+  }
+  if (ids.size() == before) {
+    scratch.symbols.clear();
+    append_symbols(word, scratch.symbols);
+    if (scratch.symbols.size() <= kShortWord) {
+      merge_short(scratch);
+    } else if (scratch.symbols.size() < kEnd) {  // places in the list are 32 bits
+      merge_long(scratch);
+    }
+    ids.insert(ids.end(), scratch.symbols.begin(), scratch.symbols.end());
+  }
+  if (cacheable) scratch.cache.put(word, hash, std::span(ids).subspan(before));
+}
+
+void BpeModel::merge_short(Scratch& scratch) const {
+  std::vector<u32>& symbols = scratch.symbols;
+  u64 n = symbols.size();
+  MergeTable::Merge pairs[kShortWord];  // pairs[i]: what symbols i and i + 1 become
+  for (u64 i = 0; i + 1 < n; ++i) pairs[i] = merges_.find(symbols[i], symbols[i + 1]);
+  while (n > 1) {
+    u64 best = 0;
+    for (u64 i = 1; i + 1 < n; ++i) {
+      if (pairs[i].rank < pairs[best].rank) best = i;
+    }
+    if (pairs[best].rank == MergeTable::kNoRank) break;
+    symbols[best] = pairs[best].id;
+    for (u64 i = best + 1; i + 1 < n; ++i) {
+      symbols[i] = symbols[i + 1];
+      pairs[i - 1] = pairs[i];
+    }
+    --n;
+    if (best > 0) pairs[best - 1] = merges_.find(symbols[best - 1], symbols[best]);
+    if (best + 1 < n) pairs[best] = merges_.find(symbols[best], symbols[best + 1]);
+  }
+  symbols.resize(n);
+}
+
+void BpeModel::merge_long(Scratch& scratch) const {
+  std::vector<u32>& symbols = scratch.symbols;
+  const u32 n = u32(symbols.size());
+  scratch.next.resize(n);
+  scratch.previous.resize(n);
+  scratch.ranks.assign(n, MergeTable::kNoRank);  // of the pair that begins here, while it is alive
+  scratch.merged.resize(n);
+  scratch.heap.clear();
+  auto& heap = scratch.heap;  // rank, then place: the least on top
+  const auto later = std::greater<>();
+  const auto look = [&](u32 i) {
+    const u32 right = scratch.next[i];
+    const auto merge =
+        right == kEnd ? MergeTable::Merge{} : merges_.find(symbols[i], symbols[right]);
+    scratch.ranks[i] = merge.rank;
+    scratch.merged[i] = merge.id;
+    if (merge.rank != MergeTable::kNoRank) heap.push_back(u64(merge.rank) << 32 | i);
+    return merge.rank != MergeTable::kNoRank;
+  };
+  for (u32 i = 0; i < n; ++i) {
+    scratch.next[i] = i + 1 < n ? i + 1 : kEnd;
+    scratch.previous[i] = i > 0 ? i - 1 : kEnd;
+    look(i);
+  }
+  std::make_heap(heap.begin(), heap.end(), later);
+  while (!heap.empty()) {
+    std::pop_heap(heap.begin(), heap.end(), later);
+    const u32 i = u32(heap.back()), rank = u32(heap.back() >> 32);
+    heap.pop_back();
+    if (scratch.ranks[i] != rank) continue;  // one of the two has become part of another token
+    const u32 gone = scratch.next[i];
+    symbols[i] = scratch.merged[i];
+    scratch.ranks[gone] = MergeTable::kNoRank;
+    scratch.next[i] = scratch.next[gone];
+    if (scratch.next[i] != kEnd) scratch.previous[scratch.next[i]] = i;
+    if (look(i)) std::push_heap(heap.begin(), heap.end(), later);
+    const u32 left = scratch.previous[i];
+    if (left != kEnd && look(left)) std::push_heap(heap.begin(), heap.end(), later);
+  }
+  u32 count = 0;
+  for (u32 i = 0; i != kEnd && n > 0; i = scratch.next[i]) symbols[count++] = symbols[i];
+  symbols.resize(count);
+}
+
+}  // namespace orrery::text
