@@ -1,7 +1,9 @@
 // The avx2 rung: AVX2, FMA and F16C (Intel from 2013, AMD from 2017).
-#include "kernels/generic/dot_words.h"
 #include "kernels/rungs.h"
 #include "kernels/x86_avx2/primitives.h"
+
+// After the primitives, which it is written over.
+#include "kernels/generic/dot_words.h"
 
 namespace orrery::kernels {
 namespace {

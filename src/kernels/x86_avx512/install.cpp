@@ -1,7 +1,9 @@
 // The avx512 rung: AVX-512 F, BW, DQ and VL, without VNNI (Intel from 2017).
-#include "kernels/generic/dot_words.h"
 #include "kernels/rungs.h"
 #include "kernels/x86_avx512/primitives.h"
+
+// After the primitives, which it is written over.
+#include "kernels/generic/dot_words.h"
 
 namespace orrery::kernels {
 namespace {
