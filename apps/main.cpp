@@ -1,7 +1,7 @@
 // orrery: the program. It finds the verb, runs it, and turns every failure into one line on stderr.
 //
-// Exit codes: 0 done, 1 an error, 2 a command line that cannot be understood. A reader that goes away
-// (a pipe into `head`) is no error: the program stops and says nothing.
+// Exit codes: 0 done, 1 an error, 2 a command line that cannot be understood. A reader that goes
+// away (a pipe into `head`) is no error: the program stops and says nothing.
 #include <fmt/format.h>
 
 #include <csignal>
@@ -61,8 +61,8 @@ int run_program(int argc, char** argv) {
   program.require_subcommand(0, 1);
   program.get_formatter()->column_width(34);
   const std::vector<Command> commands = {
-      add_run(program),      add_generate(program),   add_inspect(program), add_bench(program),
-      add_tokenize(program), add_template(program),   add_logits(program),  add_perplexity(program)};
+      add_run(program),      add_generate(program), add_inspect(program), add_bench(program),
+      add_tokenize(program), add_template(program), add_logits(program),  add_perplexity(program)};
   try {
     program.parse(argc, argv);
   } catch (const CLI::CallForHelp&) {
@@ -84,7 +84,8 @@ int run_program(int argc, char** argv) {
 int finish(int code) {
   if (code != 0 || output_closed()) return code;
   if (std::fflush(stdout) == 0 && !std::ferror(stdout)) return 0;
-  return errno == EPIPE ? 0 : report(fmt::format("cannot write: {}", std::strerror(errno)), kFailed);
+  return errno == EPIPE ? 0
+                        : report(fmt::format("cannot write: {}", std::strerror(errno)), kFailed);
 }
 
 }  // namespace
