@@ -146,87 +146,83 @@ class Packer {
   u8* memory_;
 };
 
+// Where the matrix of a role belongs; null for the roles of vectors.
+Matrix* matrix_place(Weights& weights, Role role, u32 layer) {
+  AttentionWeights& a = weights.layers[layer].attention;
+  FfnWeights& f = weights.layers[layer].ffn;
+  switch (role) {
+    case Role::kEmbedding:
+      return &weights.embedding;
+    case Role::kOutput:
+      return &weights.output;
+    case Role::kQuery:
+      return &a.query;
+    case Role::kKey:
+      return &a.key;
+    case Role::kValue:
+      return &a.value;
+    case Role::kAttentionOutput:
+      return &a.output;
+    case Role::kGate:
+      return &f.gate;
+    case Role::kUp:
+      return &f.up;
+    case Role::kDown:
+      return &f.down;
+    default:
+      return nullptr;
+  }
+}
+
+// Where the vector of a role belongs; null for matrices and for what the model only computes with.
+Vector* vector_place(Weights& weights, Role role, u32 layer) {
+  AttentionWeights& a = weights.layers[layer].attention;
+  FfnWeights& f = weights.layers[layer].ffn;
+  switch (role) {
+    case Role::kOutputNorm:
+      return &weights.output_norm;
+    case Role::kAttentionNorm:
+      return &a.norm;
+    case Role::kQueryBias:
+      return &a.query_bias;
+    case Role::kKeyBias:
+      return &a.key_bias;
+    case Role::kValueBias:
+      return &a.value_bias;
+    case Role::kAttentionOutputBias:
+      return &a.output_bias;
+    case Role::kFfnNorm:
+      return &f.norm;
+    case Role::kGateBias:
+      return &f.gate_bias;
+    case Role::kUpBias:
+      return &f.up_bias;
+    case Role::kDownBias:
+      return &f.down_bias;
+    default:
+      return nullptr;
+  }
+}
+
 // Puts the packed bytes in their named places.
 void wire(const BindPlan& plan, u8* memory, Model& model) {
   Weights& weights = model.weights;
   weights = {};
   weights.layers.assign(model.spec.layers.size(), LayerWeights{});
+  const f32* divisors = nullptr;
   for (u32 i = 0; i < plan.tensors.size(); ++i) {
     const BoundTensor& t = plan.tensors[i];
     const u8* data = memory + plan.offsets[i];
-    const auto vector = reinterpret_cast<Vector>(data);
-    Matrix matrix{};
-    if (t.shape.size() == 2)
-      matrix = {t.layout, u32(t.shape[0]), u32(t.shape[1]),
-                kernels::panel_bytes(t.layout, u32(t.shape[1])), data};
-    AttentionWeights& a = weights.layers[t.layer].attention;
-    FfnWeights& f = weights.layers[t.layer].ffn;
-    switch (t.role) {
-      case Role::kEmbedding:
-        weights.embedding = matrix;
-        break;
-      case Role::kOutputNorm:
-        weights.output_norm = vector;
-        break;
-      case Role::kOutput:
-        weights.output = matrix;
-        break;
-      case Role::kRopeDivisors:
-        model.rope_frequency = rope_frequencies(model.spec.rope, vector);
-        break;
-      case Role::kAttentionNorm:
-        a.norm = vector;
-        break;
-      case Role::kQuery:
-        a.query = matrix;
-        break;
-      case Role::kKey:
-        a.key = matrix;
-        break;
-      case Role::kValue:
-        a.value = matrix;
-        break;
-      case Role::kAttentionOutput:
-        a.output = matrix;
-        break;
-      case Role::kQueryBias:
-        a.query_bias = vector;
-        break;
-      case Role::kKeyBias:
-        a.key_bias = vector;
-        break;
-      case Role::kValueBias:
-        a.value_bias = vector;
-        break;
-      case Role::kAttentionOutputBias:
-        a.output_bias = vector;
-        break;
-      case Role::kFfnNorm:
-        f.norm = vector;
-        break;
-      case Role::kGate:
-        f.gate = matrix;
-        break;
-      case Role::kUp:
-        f.up = matrix;
-        break;
-      case Role::kDown:
-        f.down = matrix;
-        break;
-      case Role::kGateBias:
-        f.gate_bias = vector;
-        break;
-      case Role::kUpBias:
-        f.up_bias = vector;
-        break;
-      case Role::kDownBias:
-        f.down_bias = vector;
-        break;
+    if (Matrix* matrix = matrix_place(weights, t.role, t.layer)) {
+      const u32 rows = u32(t.shape[0]), cols = u32(t.shape[1]);
+      *matrix = {t.layout, rows, cols, kernels::panel_bytes(t.layout, cols), data};
     }
+    if (Vector* vector = vector_place(weights, t.role, t.layer))
+      *vector = reinterpret_cast<Vector>(data);
+    if (t.role == Role::kRopeDivisors) divisors = reinterpret_cast<const f32*>(data);
   }
   if (model.spec.tied_output) weights.output = weights.embedding;
-  if (model.rope_frequency.empty())
-    model.rope_frequency = rope_frequencies(model.spec.rope, nullptr);
+  model.rope_frequency = rope_frequencies(model.spec.rope, divisors);
 }
 
 }  // namespace
