@@ -1,10 +1,12 @@
-// kernels_bench: how fast the matrix products are, layout by layout, beside what the machine can do.
+// kernels_bench: how fast the matrix products are, layout by layout, beside what the machine can
+// do.
 //
 //   kernels_bench [--isa NAME] [--format NAME] [--columns N] [--quick]
 //
-// For each layout and shape: matrix x vector over weights larger than the caches (GB/s of packed weights,
-// and the fraction of the read probe taken just before), and matrix x matrix of 512 columns (GOPS, and
-// the fraction of the rung's int8 probe), with 1 and with 2 threads. Medians of several rounds.
+// For each layout and shape: matrix x vector over weights larger than the caches (GB/s of packed
+// weights, and the fraction of the read probe taken just before), and matrix x matrix of 512
+// columns (GOPS, and the fraction of the rung's int8 probe), with 1 and with 2 threads. Medians of
+// several rounds.
 #include <fmt/core.h>
 
 #include <algorithm>
@@ -35,11 +37,11 @@ struct Shape {
 };
 
 constexpr Shape kShapes[] = {
-    {Format::kQ4_1, 576, 576},    {Format::kQ4_1, 192, 576},    {Format::kQ4_1, 1536, 576},
-    {Format::kQ4_1, 576, 1536},   {Format::kQ8_0, 49152, 576},  {Format::kQ4_K, 2048, 2048},
-    {Format::kQ4_K, 8192, 2048},  {Format::kQ4_K, 2048, 8192},  {Format::kQ6_K, 2048, 8192},
-    {Format::kQ6_K, 16384, 2048}, {Format::kQ4_0, 2048, 2048},  {Format::kQ8_0, 2048, 2048},
-    {Format::kQ5_K, 2048, 2048},  {Format::kQ3_K, 2048, 2048},  {Format::kBF16, 2048, 2048},
+    {Format::kQ4_1, 576, 576},    {Format::kQ4_1, 192, 576},   {Format::kQ4_1, 1536, 576},
+    {Format::kQ4_1, 576, 1536},   {Format::kQ8_0, 49152, 576}, {Format::kQ4_K, 2048, 2048},
+    {Format::kQ4_K, 8192, 2048},  {Format::kQ4_K, 2048, 8192}, {Format::kQ6_K, 2048, 8192},
+    {Format::kQ6_K, 16384, 2048}, {Format::kQ4_0, 2048, 2048}, {Format::kQ8_0, 2048, 2048},
+    {Format::kQ5_K, 2048, 2048},  {Format::kQ3_K, 2048, 2048}, {Format::kBF16, 2048, 2048},
     {Format::kF16, 2048, 2048},   {Format::kF32, 2048, 2048},
 };
 
@@ -54,7 +56,8 @@ f64 median_seconds(u32 rounds, const std::function<void()>& job) {
   return times[rounds / 2];
 }
 
-// Copies of one packed matrix until they are larger than any cache, so that a vector product reads memory.
+// Copies of one packed matrix until they are larger than any cache, so that a vector product reads
+// memory.
 struct Weights {
   HugeBuffer memory;
   std::vector<PackedMatrix> copies;
@@ -103,7 +106,8 @@ void run_matmul(const Kernels& kernels, ThreadTeam& team, const PackedMatrix& we
                 const Activations& x, f32* out) {
   team.run([&](Worker& worker) {
     const Range mine = worker.share(weights.panels());
-    kernels.matmul[u8(weights.layout)](weights, x, u32(mine.begin), u32(mine.end), out, weights.rows, false);
+    kernels.matmul[u8(weights.layout)](weights, x, u32(mine.begin), u32(mine.end), out,
+                                       weights.rows, false);
   });
 }
 
@@ -113,7 +117,8 @@ Result<void> bench_shape(const Kernels& kernels, const Options& options, const S
   TRY(const Input many, make_input(kernels, weights.copies[0].layout, shape.cols, options.columns));
   std::vector<f32> out(u64(shape.rows) * options.columns);
   const f64 macs = f64(shape.rows) * shape.cols * options.columns;
-  const u64 bytes = packed_bytes(weights.copies[0].layout, shape.rows, shape.cols) * weights.copies.size();
+  const u64 bytes =
+      packed_bytes(weights.copies[0].layout, shape.rows, shape.cols) * weights.copies.size();
   std::string line = fmt::format("{:<7} {:>6} x {:<5}", name(shape.format), shape.rows, shape.cols);
   for (u32 threads : {1u, 2u}) {
     ThreadTeam team(threads);
@@ -153,11 +158,18 @@ int main(int count, char** arguments) {
   for (int i = 1; i < count; ++i) {
     const std::string argument = arguments[i];
     const bool more = i + 1 < count;
-    if (argument == "--quick") options.quick = true;
-    else if (argument == "--isa" && more) options.isa = arguments[++i];
-    else if (argument == "--format" && more) options.format = arguments[++i];
-    else if (argument == "--columns" && more) options.columns = std::max(1, std::atoi(arguments[++i]));
-    else return fmt::print("usage: kernels_bench [--isa NAME] [--format NAME] [--columns N] [--quick]\n"), 2;
+    if (argument == "--quick")
+      options.quick = true;
+    else if (argument == "--isa" && more)
+      options.isa = arguments[++i];
+    else if (argument == "--format" && more)
+      options.format = arguments[++i];
+    else if (argument == "--columns" && more)
+      options.columns = std::max(1, std::atoi(arguments[++i]));
+    else
+      return fmt::print(
+                 "usage: kernels_bench [--isa NAME] [--format NAME] [--columns N] [--quick]\n"),
+             2;
   }
   const auto done = orrery::kernels::bench(options);
   if (!done) fmt::print(stderr, "kernels_bench: {}\n", done.error().message);

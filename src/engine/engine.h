@@ -26,7 +26,7 @@ namespace orrery::engine {
 struct EngineOptions {
   u32 threads = 0;      // 0: as many as the host can use well
   bool exact = false;   // float32 weights, arithmetic and KV
-  std::optional<kernels::KvFormat> kv;  // default: f16, in exact mode f32
+  std::optional<kernels::KvFormat> kv = std::nullopt;  // default: f16, in exact mode f32
   u32 context = 0;      // positions of the KV cache; 0: the model's, at most kContextDefault
   u32 chunk = 512;      // tokens of a prompt that are computed together; no part of any result
   u32 logit_rows = 1;   // logits that one pass can give (for score())

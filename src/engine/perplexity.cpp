@@ -77,7 +77,7 @@ Result<Perplexity> perplexity(Engine& engine, std::string_view text, u32 window,
     result.seconds =
         std::chrono::duration<f64>(std::chrono::steady_clock::now() - start).count();
     mean.put_into(result);
-    if (!on_window(result, windows)) break;
+    if (on_window && !on_window(result, windows)) break;
   }
   return result;
 }

@@ -117,11 +117,20 @@ f64 int8_peak([[maybe_unused]] ThreadTeam& team, [[maybe_unused]] Isa isa) {
   void (*spin)() = nullptr;
   f64 operations = 12 * 64;  // 32 multiplications of a ymm register, each with its addition
   switch (isa) {
-    case Isa::kScalar: return 0;
-    case Isa::kAvx2: spin = spin_maddubs_ymm; break;
-    case Isa::kAvxVnni: spin = spin_dpbusd_ymm; break;
-    case Isa::kAvx512: spin = spin_maddubs_zmm, operations *= 2; break;
-    case Isa::kAvx512Vnni: spin = spin_dpbusd_zmm, operations *= 2; break;
+    case Isa::kScalar:
+      return 0;
+    case Isa::kAvx2:
+      spin = spin_maddubs_ymm;
+      break;
+    case Isa::kAvxVnni:
+      spin = spin_dpbusd_ymm;
+      break;
+    case Isa::kAvx512:
+      spin = spin_maddubs_zmm, operations *= 2;
+      break;
+    case Isa::kAvx512Vnni:
+      spin = spin_dpbusd_zmm, operations *= 2;
+      break;
   }
   const f64 seconds = best_seconds(team, 5, [&](Worker&) { spin(); });
   return operations * f64(kPeakSteps) * team.size() / seconds;

@@ -1,35 +1,59 @@
 // Every rung against the oracle, bit for bit: all layouts, shapes with odd tails, extreme data.
+#include "kernels/rungs.h"
+
 #include <gtest/gtest.h>
 
 #include <cmath>
 
-#include "kernels/rungs.h"
 #include "kernels/test_data.h"
 
 namespace orrery::kernels {
+
+void install_avx_vnni_emulated(Kernels& kernels);
+void install_avx512_emulated(Kernels& kernels);
+void install_avx512_vnni_emulated(Kernels& kernels);
+
 namespace {
 
 using test::Data;
 
 bool same(f32 a, f32 b) { return std::bit_cast<u32>(a) == std::bit_cast<u32>(b); }
 
-std::vector<Kernels> rungs() {
-  std::vector<Kernels> all;
+struct TestedRung {
+  std::string what;
+  Kernels kernels;
+};
+
+// The rungs that this CPU has, and those that it lacks with their instructions emulated.
+std::vector<TestedRung> rungs() {
+  std::vector<TestedRung> all;
   for (const Rung& rung : kRungs)
-    if (rung.isa != Isa::kScalar && cpu_has(rung.isa)) all.push_back(*resolve(name(rung.isa)));
+    if (rung.isa != Isa::kScalar && cpu_has(rung.isa))
+      all.push_back({std::string(name(rung.isa)), *resolve(name(rung.isa))});
+#if defined(__x86_64__)
+  const auto emulate = [&](const char* what, void (*install)(Kernels&)) {
+    all.push_back({what, *resolve("scalar")});
+    install(all.back().kernels);
+  };
+  if (!cpu_has(Isa::kAvxVnni) && cpu_has(Isa::kAvx2))
+    emulate("avx_vnni emulated", install_avx_vnni_emulated);
+  if (!cpu_has(Isa::kAvx512)) emulate("avx512 emulated", install_avx512_emulated);
+  if (!cpu_has(Isa::kAvx512Vnni)) emulate("avx512_vnni emulated", install_avx512_vnni_emulated);
+#endif
   return all;
 }
 
-constexpr Format kPackedFormats[] = {Format::kF32,  Format::kF16,   Format::kBF16, Format::kQ4_0,
-                                     Format::kQ4_1, Format::kQ8_0,  Format::kQ5_1, Format::kQ4_K,
-                                     Format::kQ5_K, Format::kQ6_K,  Format::kQ3_K, Format::kQ2_K,
+constexpr Format kPackedFormats[] = {Format::kF32,  Format::kF16,    Format::kBF16,  Format::kQ4_0,
+                                     Format::kQ4_1, Format::kQ8_0,   Format::kQ5_1,  Format::kQ4_K,
+                                     Format::kQ5_K, Format::kQ6_K,   Format::kQ3_K,  Format::kQ2_K,
                                      Format::kQ5_0, Format::kIQ4_NL, Format::kIQ4_XS};
 
 class EveryLayout : public testing::TestWithParam<Format> {};
 INSTANTIATE_TEST_SUITE_P(Rungs, EveryLayout, testing::ValuesIn(kPackedFormats),
                          [](const auto& test) { return std::string(name(test.param)); });
 
-void compare_matmul(const Kernels& rung, Format format, u32 rows, u32 cols, u32 columns, Data data) {
+void compare_matmul(const std::string& what, const Kernels& rung, Format format, u32 rows, u32 cols,
+                    u32 columns, Data data) {
   const Kernels scalar = *resolve("scalar");
   const auto bytes = test::file_bytes(format, rows, cols, data, rows + cols);
   const auto matrix = test::pack(format, bytes, rows, cols);
@@ -44,29 +68,32 @@ void compare_matmul(const Kernels& rung, Format format, u32 rows, u32 cols, u32 
     rung.matmul[slot](matrix.packed, x.activations, panels / 2, panels, out.data(), rows + 3, add);
     for (u32 i = 0; i < out.size(); ++i)
       ASSERT_TRUE(same(out[i], expected[i]))
-          << name(rung.isa) << " " << name(format) << " " << rows << "x" << cols << " column "
+          << what << " " << name(format) << " " << rows << "x" << cols << " column "
           << i / (rows + 3) << " of " << columns << " row " << i % (rows + 3) << ": " << out[i]
           << ", scalar " << expected[i];
   }
 }
 
 TEST_P(EveryLayout, MatmulHasTheBitsOfScalar) {
-  for (const Kernels& rung : rungs())
+  for (const auto& [what, rung] : rungs())
     for (u32 cols : {32u, 64u, 96u, 256u, 288u, 576u, 1536u}) {
       if (cols % info(GetParam()).block_elements) continue;
       for (u32 columns : {1u, 2u, 3u, 4u, 5u, 6u, 7u, 9u, 13u, 33u})
-        compare_matmul(rung, GetParam(), 1 + (cols + columns * 7) % 40, cols, columns, Data::kRandom);
-      compare_matmul(rung, GetParam(), 17, cols, 8, Data::kExtreme);
-      compare_matmul(rung, GetParam(), 17, cols, 8, Data::kZero);
+        compare_matmul(what, rung, GetParam(), 1 + (cols + columns * 7) % 40, cols, columns,
+                       Data::kRandom);
+      compare_matmul(what, rung, GetParam(), 17, cols, 8, Data::kExtreme);
+      compare_matmul(what, rung, GetParam(), 17, cols, 8, Data::kZero);
     }
 }
 
 TEST_P(EveryLayout, ManyPanelsAndColumnsHaveTheBitsOfScalar) {
-  for (const Kernels& rung : rungs()) compare_matmul(rung, GetParam(), 155, 512, 99, Data::kRandom);
+  for (const auto& [what, rung] : rungs())
+    compare_matmul(what, rung, GetParam(), 155, 512, 99, Data::kRandom);
 }
 
 // Fails with the place of the first difference; NaN equals NaN.
-void expect_same(const std::vector<f32>& out, const std::vector<f32>& expected, const std::string& what) {
+void expect_same(const std::vector<f32>& out, const std::vector<f32>& expected,
+                 const std::string& what) {
   ASSERT_EQ(out.size(), expected.size());
   for (size_t i = 0; i < out.size(); ++i)
     ASSERT_TRUE(same(out[i], expected[i]) || (std::isnan(out[i]) && std::isnan(expected[i])))
@@ -75,9 +102,9 @@ void expect_same(const std::vector<f32>& out, const std::vector<f32>& expected, 
 
 TEST(Rungs, QuantizeHasTheBytesOfScalar) {
   const Kernels scalar = *resolve("scalar");
-  for (const Kernels& rung : rungs())
-    for (ActivationKind kind : {ActivationKind::kF32, ActivationKind::kBf16, ActivationKind::kInt8Per32,
-                                ActivationKind::kInt8Per256})
+  for (const auto& [what, rung] : rungs())
+    for (ActivationKind kind : {ActivationKind::kF32, ActivationKind::kBf16,
+                                ActivationKind::kInt8Per32, ActivationKind::kInt8Per256})
       for (u32 depth : {32u, 64u, 96u, 256u, 288u, 576u, 1536u, 100u, 7u}) {
         const bool floats = kind == ActivationKind::kF32 || kind == ActivationKind::kBf16;
         if (!floats && depth % 32) continue;
@@ -92,55 +119,56 @@ TEST(Rungs, QuantizeHasTheBytesOfScalar) {
           const u64 bytes = activation_bytes(kind, depth, 5);
           for (u64 i = 0; i < bytes; ++i)
             ASSERT_EQ(x.memory.data()[i], y.memory.data()[i])
-                << name(rung.isa) << " kind " << u32(kind) << " depth " << depth << " byte " << i;
+                << what << " kind " << u32(kind) << " depth " << depth << " byte " << i;
         }
       }
 }
 
 TEST(Rungs, ElementwiseHasTheBitsOfScalar) {
   const Kernels scalar = *resolve("scalar");
-  for (const Kernels& rung : rungs())
+  for (const auto& [what, rung] : rungs())
     for (u32 n : {1u, 5u, 15u, 16u, 17u, 31u, 64u, 576u, 577u, 1000u}) {
-      const std::string what = fmt::format("{} n {}", name(rung.isa), n);
+      const std::string where = fmt::format("{} n {}", what, n);
       const auto x = test::activation_values(1, n, Data::kRandom, n);
       const auto y = test::activation_values(1, n, Data::kRandom, n + 1);
       std::vector<f32> expected(n), out(n);
       scalar.rms_norm(x.data(), y.data(), expected.data(), n, 1e-5f);
       rung.rms_norm(x.data(), y.data(), out.data(), n, 1e-5f);
-      expect_same(out, expected, what + " rms_norm");
+      expect_same(out, expected, where + " rms_norm");
       scalar.swiglu(x.data(), y.data(), expected.data(), n);
       rung.swiglu(x.data(), y.data(), out.data(), n);
-      expect_same(out, expected, what + " swiglu");
+      expect_same(out, expected, where + " swiglu");
       out = expected = x;
       scalar.add(y.data(), expected.data(), n);
       rung.add(y.data(), out.data(), n);
-      expect_same(out, expected, what + " add");
+      expect_same(out, expected, where + " add");
       scalar.scale(0.37f, expected.data(), n);
       rung.scale(0.37f, out.data(), n);
-      expect_same(out, expected, what + " scale");
+      expect_same(out, expected, where + " scale");
       const f32 largest = scalar.max(x.data(), n);
-      EXPECT_TRUE(same(rung.max(x.data(), n), largest)) << what;
-      EXPECT_TRUE(same(rung.exp_sum(out.data(), n, largest), scalar.exp_sum(expected.data(), n, largest)));
-      expect_same(out, expected, what + " exp_sum");
+      EXPECT_TRUE(same(rung.max(x.data(), n), largest)) << where;
+      EXPECT_TRUE(
+          same(rung.exp_sum(out.data(), n, largest), scalar.exp_sum(expected.data(), n, largest)));
+      expect_same(out, expected, where + " exp_sum");
     }
 }
 
 TEST(Rungs, ExpHasTheBitsOfScalarEverywhere) {
   const Kernels scalar = *resolve("scalar");
-  for (const Kernels& rung : rungs())
+  for (const auto& [what, rung] : rungs())
     for (u64 start = 0; start < u64(1) << 32; start += u64(1) << 26) {
       std::vector<f32> x(4096);
       for (u32 i = 0; i < x.size(); ++i) x[i] = std::bit_cast<f32>(u32(start + i * 16381));
       auto expected = x, out = x;
       scalar.exp_sum(expected.data(), u32(x.size()), 0);
       rung.exp_sum(out.data(), u32(x.size()), 0);
-      expect_same(out, expected, std::string(name(rung.isa)));
+      expect_same(out, expected, what);
     }
 }
 
 TEST(Rungs, RopeHasTheBitsOfScalar) {
   const Kernels scalar = *resolve("scalar");
-  for (const Kernels& rung : rungs())
+  for (const auto& [what, rung] : rungs())
     for (u32 rotary : {2u, 8u, 24u, 32u, 64u, 96u, 128u}) {
       const auto x = test::activation_values(3, 128, Data::kRandom, 1);
       const auto cos = test::activation_values(1, 64, Data::kRandom, 2);
@@ -148,7 +176,7 @@ TEST(Rungs, RopeHasTheBitsOfScalar) {
       auto expected = x, out = x;
       scalar.rope(expected.data(), 3, 128, rotary, cos.data(), sin.data());
       rung.rope(out.data(), 3, 128, rotary, cos.data(), sin.data());
-      expect_same(out, expected, fmt::format("{} rotary {}", name(rung.isa), rotary));
+      expect_same(out, expected, fmt::format("{} rotary {}", what, rotary));
     }
 }
 
@@ -178,7 +206,8 @@ AttentionResult run_attention(const Kernels& kernels, const AttentionCase& c) {
     v_pages.push_back(v[p].data());
   }
   for (u32 key = 0; key < last; ++key)
-    kernels.store_kv(c.format, &ks[key * c.head_dim], &vs[key * c.value_dim], c.head_dim, c.value_dim,
+    kernels.store_kv(c.format, &ks[key * c.head_dim], &vs[key * c.value_dim], c.head_dim,
+                     c.value_dim,
                      k[key / keys_each].data() + key % keys_each / 16 * 16 * c.head_dim * element,
                      v[key / keys_each].data() + key % keys_each * c.value_dim * element, key % 16);
   const auto qs = test::activation_values(queries, c.head_dim, Data::kRandom, 3);
@@ -191,10 +220,10 @@ AttentionResult run_attention(const Kernels& kernels, const AttentionCase& c) {
     values.push_back(&result.values[n * c.value_dim]);
   }
   test::Memory scratch(attention_scratch_floats(queries, c.head_dim, c.value_dim) * 4);
-  const AttentionChunk chunk{c.format,         c.head_dim,        c.value_dim,    0.125f,
-                             queries,          q.data(),          c.page_tiles,   k_pages.data(),
-                             v_pages.data(),   c.begin.data(),    c.end.data(),   result.max.data(),
-                             result.sum.data(), values.data(),    scratch.floats()};
+  const AttentionChunk chunk{c.format,          c.head_dim,     c.value_dim,     0.125f,
+                             queries,           q.data(),       c.page_tiles,    k_pages.data(),
+                             v_pages.data(),    c.begin.data(), c.end.data(),    result.max.data(),
+                             result.sum.data(), values.data(),  scratch.floats()};
   kernels.attend(chunk);
   kernels.attend(chunk);  // as if the next chunk had the same keys: joins with what stands there
   return result;
@@ -202,13 +231,13 @@ AttentionResult run_attention(const Kernels& kernels, const AttentionCase& c) {
 
 void compare_attention(const AttentionCase& c) {
   const AttentionResult expected = run_attention(*resolve("scalar"), c);
-  for (const Kernels& rung : rungs()) {
-    const std::string what = fmt::format("{} dims {} {} queries {}", name(rung.isa), c.head_dim,
-                                         c.value_dim, c.begin.size());
+  for (const auto& [what, rung] : rungs()) {
+    const std::string where =
+        fmt::format("{} dims {} {} queries {}", what, c.head_dim, c.value_dim, c.begin.size());
     const AttentionResult result = run_attention(rung, c);
-    expect_same(result.max, expected.max, what + " max");
-    expect_same(result.sum, expected.sum, what + " sum");
-    expect_same(result.values, expected.values, what + " values");
+    expect_same(result.max, expected.max, where + " max");
+    expect_same(result.sum, expected.sum, where + " sum");
+    expect_same(result.values, expected.values, where + " values");
   }
 }
 
@@ -217,7 +246,8 @@ TEST(Rungs, AttentionHasTheBitsOfScalar) {
     for (u32 dim : {8u, 24u, 64u, 80u, 128u})
       for (u32 queries = 1; queries <= 15; ++queries) {
         AttentionCase c{format, dim, dim == 80 ? 40 : dim, queries % 2 ? 4u : 32u, {}, {}};
-        for (u32 n = 0; n < queries; ++n) {  // causal, tile edges, a window, and queries that see nothing
+        for (u32 n = 0; n < queries;
+             ++n) {  // causal, tile edges, a window, and queries that see nothing
           const u32 end = std::min(512u, 5 + 37 * queries + n / 3);
           c.begin.push_back(queries % 3 == 0 ? end - std::min(end, 20 + n) : 0);
           c.end.push_back(n % 5 == 4 ? c.begin.back() : end);
@@ -231,13 +261,14 @@ TEST(Rungs, AttentionAtTileAndChunkEdges) {
     for (u32 begin : {0u, 1u, 15u, 16u, 31u, 500u}) {
       if (begin >= end) continue;
       compare_attention({KvFormat::kF16, 64, 64, 2, {begin}, {end}});
-      compare_attention({KvFormat::kF16, 64, 64, 2, {begin, 0, begin}, {end, 1, end}});  // nothing in common
+      compare_attention(
+          {KvFormat::kF16, 64, 64, 2, {begin, 0, begin}, {end, 1, end}});  // nothing in common
     }
 }
 
 TEST(Rungs, StoreKvHasTheBytesOfScalar) {
   const Kernels scalar = *resolve("scalar");
-  for (const Kernels& rung : rungs())
+  for (const auto& [what, rung] : rungs())
     for (KvFormat format : {KvFormat::kF16, KvFormat::kBf16, KvFormat::kF32}) {
       std::vector<f32> values(72);
       std::mt19937 random(9);
@@ -245,8 +276,8 @@ TEST(Rungs, StoreKvHasTheBytesOfScalar) {
       std::vector<u8> k(72 * 16 * 4, 1), v(72 * 4, 1), k2 = k, v2 = v;
       scalar.store_kv(format, values.data(), values.data(), 72, 40, k.data(), v.data(), 11);
       rung.store_kv(format, values.data(), values.data(), 72, 40, k2.data(), v2.data(), 11);
-      EXPECT_EQ(k, k2);
-      EXPECT_EQ(v, v2);
+      EXPECT_EQ(k, k2) << what;
+      EXPECT_EQ(v, v2) << what;
     }
 }
 

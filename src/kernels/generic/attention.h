@@ -1,10 +1,12 @@
-// Attention over one chunk of keys, a group of queries at a time (scalar/attention.cpp has the meaning).
+// Attention over one chunk of keys, a group of queries at a time (scalar/attention.cpp has the
+// meaning).
 //
-// A group is as many queries as a register tile holds. Scores: 16 keys are the lanes, a chain over d for
-// each query; a group of few queries takes several tiles of keys at once, so that there are always enough
-// independent chains to hide the latency of fma. Values: 16 d are the lanes, a chain over the keys. The
-// queries of a group see almost the same keys; those that not all of them see are added one query at a
-// time, before or after the common ones, so that no query ever multiplies a key that it does not see.
+// A group is as many queries as a register tile holds. Scores: 16 keys are the lanes, a chain over
+// d for each query; a group of few queries takes several tiles of keys at once, so that there are
+// always enough independent chains to hide the latency of fma. Values: 16 d are the lanes, a chain
+// over the keys. The queries of a group see almost the same keys; those that not all of them see
+// are added one query at a time, before or after the common ones, so that no query ever multiplies
+// a key that it does not see.
 #pragma once
 
 #include "kernels/generic/elementwise.h"
@@ -12,7 +14,8 @@
 namespace orrery::kernels {
 namespace {
 
-constexpr u32 kScoreStride = kKeyChunk + 16;  // floats; not a power of two, so rows do not share a set
+constexpr u32 kScoreStride =
+    kKeyChunk + 16;  // floats; not a power of two, so rows do not share a set
 
 template <KvFormat kFormat>
 struct Kv {
@@ -35,7 +38,7 @@ struct QueryGroup {
   u32 query[kQueryTile];
   u32 begin[kQueryTile], end[kQueryTile];
   f32 keep[kQueryTile], take[kQueryTile];
-  u32 first_key = kKeyChunk, last_key = 0;    // union
+  u32 first_key = kKeyChunk, last_key = 0;       // union
   u32 common_begin = 0, common_end = kKeyChunk;  // intersection
 
   ORRERY_INLINE void add(u32 index, u32 key_begin, u32 key_end) {
@@ -51,8 +54,8 @@ struct QueryGroup {
 };
 
 template <class Format, u32 kQueries, u32 kTiles>
-ORRERY_INLINE void score_tiles(const AttentionChunk& chunk, const f32* const (&q)[kQueries], u32 tile,
-                               f32* scores) {
+ORRERY_INLINE void score_tiles(const AttentionChunk& chunk, const f32* const (&q)[kQueries],
+                               u32 tile, f32* scores) {
   const u8* k[kTiles];
   ORRERY_UNROLL
   for (u32 t = 0; t < kTiles; ++t) {
@@ -67,14 +70,11 @@ ORRERY_INLINE void score_tiles(const AttentionChunk& chunk, const f32* const (&q
     for (u32 t = 0; t < kTiles; ++t) sums[n][t] = splat(0);
   }
   for (u64 d = 0; d < chunk.head_dim; ++d) {
-    F32x16 keys[kTiles];
     ORRERY_UNROLL
-    for (u32 t = 0; t < kTiles; ++t) keys[t] = Format::load16(k[t] + d * kKeyTile * Format::kBytes);
-    ORRERY_UNROLL
-    for (u32 n = 0; n < kQueries; ++n) {
-      const F32x16 value = splat(q[n][d]);
+    for (u32 t = 0; t < kTiles; ++t) {
+      const F32x16 keys = Format::load16(k[t] + d * kKeyTile * Format::kBytes);
       ORRERY_UNROLL
-      for (u32 t = 0; t < kTiles; ++t) sums[n][t] = fma(value, keys[t], sums[n][t]);
+      for (u32 n = 0; n < kQueries; ++n) sums[n][t] = fma(splat(q[n][d]), keys, sums[n][t]);
     }
   }
   ORRERY_UNROLL
@@ -107,7 +107,8 @@ ORRERY_INLINE F32x16 visible(u32 tile_key, u32 begin, u32 end, F32x16 x, F32x16 
   return select_lanes(first, last, x, other);
 }
 
-// Turns the scores of member n into weights and joins maximum and sum with what stands in the chunk.
+// Turns the scores of member n into weights and joins maximum and sum with what stands in the
+// chunk.
 void softmax(const AttentionChunk& chunk, QueryGroup& group, u32 n, f32* scores) {
   const u32 begin = group.begin[n], end = group.end[n], first = begin / kKeyTile * kKeyTile;
   F32x16 largest = splat(-__builtin_inff());
@@ -173,17 +174,18 @@ ORRERY_INLINE void add_values(const AttentionChunk& chunk, const QueryGroup& gro
     });
   }
   if (common)
-    rows.each(group.common_begin, group.common_end, [&](u32 key, const u8* row) ORRERY_INLINE_LAMBDA {
-      F32x16 values[kSpan];
-      ORRERY_UNROLL
-      for (u32 s = 0; s < kSpan; ++s) values[s] = load_value(row, s);
-      ORRERY_UNROLL
-      for (u32 n = 0; n < kQueries; ++n) {
-        const F32x16 weight = splat(weights[n * kScoreStride + key]);
-        ORRERY_UNROLL
-        for (u32 s = 0; s < kSpan; ++s) sums[n][s] = fma(weight, values[s], sums[n][s]);
-      }
-    });
+    rows.each(group.common_begin, group.common_end,
+              [&](u32 key, const u8* row) ORRERY_INLINE_LAMBDA {
+                F32x16 values[kSpan];
+                ORRERY_UNROLL
+                for (u32 s = 0; s < kSpan; ++s) values[s] = load_value(row, s);
+                ORRERY_UNROLL
+                for (u32 n = 0; n < kQueries; ++n) {
+                  const F32x16 weight = splat(weights[n * kScoreStride + key]);
+                  ORRERY_UNROLL
+                  for (u32 s = 0; s < kSpan; ++s) sums[n][s] = fma(weight, values[s], sums[n][s]);
+                }
+              });
   ORRERY_UNROLL
   for (u32 n = 0; n < kQueries; ++n) {
     const u32 start = common ? group.common_end : group.end[n];
@@ -243,9 +245,12 @@ void attend_in(const AttentionChunk& chunk) {
 
 void attend(const AttentionChunk& chunk) {
   switch (chunk.format) {
-    case KvFormat::kF32: return attend_in<Kv<KvFormat::kF32>>(chunk);
-    case KvFormat::kF16: return attend_in<Kv<KvFormat::kF16>>(chunk);
-    case KvFormat::kBf16: return attend_in<Kv<KvFormat::kBf16>>(chunk);
+    case KvFormat::kF32:
+      return attend_in<Kv<KvFormat::kF32>>(chunk);
+    case KvFormat::kF16:
+      return attend_in<Kv<KvFormat::kF16>>(chunk);
+    case KvFormat::kBf16:
+      return attend_in<Kv<KvFormat::kBf16>>(chunk);
   }
 }
 
@@ -257,8 +262,8 @@ ORRERY_INLINE void convert(KvFormat format, const f32* from, u32 count, void* to
   store_bf16(to, v);
 }
 
-void store_kv(KvFormat format, const f32* k, const f32* v, u32 head_dim, u32 value_dim, void* k_tile,
-              void* v_row, u32 lane) {
+void store_kv(KvFormat format, const f32* k, const f32* v, u32 head_dim, u32 value_dim,
+              void* k_tile, void* v_row, u32 lane) {
   alignas(64) u8 piece[64];
   const u32 bytes = format == KvFormat::kF32 ? 4 : 2;
   u8* keys = static_cast<u8*>(k_tile) + lane * bytes;

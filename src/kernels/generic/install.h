@@ -1,12 +1,11 @@
-// All generic kernels of one rung. The rung has defined its primitives, its dot products and the sizes of
-// its register tiles before it includes this.
+// All generic kernels of one rung. The rung has defined its primitives, its dot products and the
+// sizes of its register tiles before it includes this.
 #pragma once
 
+#include "kernels/generic/attention.h"
 #include "kernels/generic/matmul_e.h"
 #include "kernels/generic/matmul_f.h"
 #include "kernels/generic/matmul_s.h"
-
-#include "kernels/generic/attention.h"
 #include "kernels/generic/quantize.h"
 
 namespace orrery::kernels {

@@ -18,12 +18,16 @@ struct FloatSource {
       return load_f16(data + k * kRowBytes);
   }
   ORRERY_INLINE F32x16 even(u32 p) const {
-    if constexpr (kLayout == Layout::kBf16) return even_bf16(data + 64 * p);
-    else return at(2 * p);
+    if constexpr (kLayout == Layout::kBf16)
+      return even_bf16(data + 64 * p);
+    else
+      return at(2 * p);
   }
   ORRERY_INLINE F32x16 odd(u32 p) const {
-    if constexpr (kLayout == Layout::kBf16) return odd_bf16(data + 64 * p);
-    else return at(2 * p + 1);
+    if constexpr (kLayout == Layout::kBf16)
+      return odd_bf16(data + 64 * p);
+    else
+      return at(2 * p + 1);
   }
   ORRERY_INLINE void prefetch(u32 grain) const {
     ORRERY_UNROLL

@@ -1,18 +1,19 @@
 // The avx2 rung: AVX2, FMA and F16C (Intel from 2013, AMD from 2017).
+#include "kernels/rungs.h"
 #include "kernels/x86_avx2/primitives.h"
 
-#include "kernels/x86_avx2/dot.h"
-
-#include "kernels/rungs.h"
+// After the primitives, which it is written over.
+#include "kernels/generic/dot_words.h"
 
 namespace orrery::kernels {
 namespace {
 
-constexpr u32 kTileNibbles = 6;  // 12 accumulators, two weights, one activation, one product: 16 ymm
-constexpr u32 kTileBytes = 3;    // two planes each
-constexpr u32 kTileFloats = 3;   // an even and an odd chain each
-constexpr u32 kQueryTile = 6;    // 12 chains, two of keys, one of the query
-constexpr u32 kAttentionTile = 6;
+constexpr u32 kTileNibbles =
+    6;                          // 12 accumulators, two weights, one activation, one product: 16 ymm
+constexpr u32 kTileBytes = 3;   // two planes each
+constexpr u32 kTileFloats = 3;  // an even and an odd chain each
+constexpr u32 kQueryTile = 6;   // 12 chains, two of keys, one of the query
+constexpr u32 kAttentionTile = 4;
 constexpr u32 kPrefetchBytes = 2048;
 
 }  // namespace
