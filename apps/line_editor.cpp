@@ -39,7 +39,8 @@ unsigned char clear_line(EditLine* editor, int) {
 
 }  // namespace
 
-LineEditor::LineEditor(std::filesystem::path history_file) : history_file_(std::move(history_file)) {
+LineEditor::LineEditor(std::filesystem::path history_file)
+    : history_file_(std::move(history_file)) {
   editor_ = el_init("orrery", stdin, stdout, stderr);
   history_ = history_init();
   HistEvent event;

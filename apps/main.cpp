@@ -1,7 +1,7 @@
 // orrery: the program. It finds the verb, runs it, and turns every failure into one line on stderr.
 //
-// Exit codes: 0 done, 1 an error, 2 a command line that cannot be understood. A reader that goes away
-// (a pipe into `head`) is no error: the program stops and says nothing.
+// Exit codes: 0 done, 1 an error, 2 a command line that cannot be understood. A reader that goes
+// away (a pipe into `head`) is no error: the program stops and says nothing.
 #include <fmt/format.h>
 
 #include <csignal>
@@ -50,10 +50,12 @@ class HelpFormatter final : public CLI::Formatter {
   HelpFormatter() { column_width(30); }
   std::string make_option_opts(const CLI::Option* option) const override {
     if (option->get_items_expected_max() == 0) return "";
-    const bool number = option->get_type_name().starts_with("UINT") ||
-                        option->get_type_name().starts_with("FLOAT");
+    const bool number =
+        option->get_type_name().starts_with("UINT") || option->get_type_name().starts_with("FLOAT");
     const std::string value = option->get_default_str();
-    return option->get_positional() ? "" : (number ? " N" : " …") + (value.empty() ? "" : " (" + value + ")");
+    return option->get_positional()
+               ? ""
+               : (number ? " N" : " …") + (value.empty() ? "" : " (" + value + ")");
   }
 };
 
@@ -74,8 +76,8 @@ int run_program(int argc, char** argv) {
   program.require_subcommand(0, 1);
   program.formatter(std::make_shared<HelpFormatter>());
   const std::vector<Command> commands = {
-      add_run(program),      add_generate(program),   add_inspect(program), add_bench(program),
-      add_tokenize(program), add_template(program),   add_logits(program),  add_perplexity(program)};
+      add_run(program),      add_generate(program), add_inspect(program), add_bench(program),
+      add_tokenize(program), add_template(program), add_logits(program),  add_perplexity(program)};
   try {
     program.parse(argc, argv);
   } catch (const CLI::CallForHelp&) {
@@ -97,7 +99,8 @@ int run_program(int argc, char** argv) {
 int finish(int code) {
   if (code != 0 || output_closed()) return code;
   if (std::fflush(stdout) == 0 && !std::ferror(stdout)) return 0;
-  return errno == EPIPE ? 0 : report(fmt::format("cannot write: {}", std::strerror(errno)), kFailed);
+  return errno == EPIPE ? 0
+                        : report(fmt::format("cannot write: {}", std::strerror(errno)), kFailed);
 }
 
 }  // namespace

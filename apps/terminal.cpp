@@ -28,7 +28,8 @@ constexpr Style kColours{.reset = "\x1b[0m",
 bool wants_colours(int descriptor) {
   const char* no_color = std::getenv("NO_COLOR");
   const char* term = std::getenv("TERM");
-  return isatty(descriptor) && !(no_color && *no_color) && !(term && std::string_view(term) == "dumb");
+  return isatty(descriptor) && !(no_color && *no_color) &&
+         !(term && std::string_view(term) == "dumb");
 }
 
 bool closed = false;
@@ -83,7 +84,7 @@ f64 seconds_since_start() {
 
 InterruptFlag::InterruptFlag() {
   interrupts = 0;
-  struct sigaction action {};
+  struct sigaction action{};
   action.sa_handler = on_interrupt;
   sigaction(SIGINT, &action, nullptr);
 }

@@ -1,6 +1,8 @@
-// Terminal: what the program knows of the screen it writes to: whether it is one, its width, its colours.
+// Terminal: what the program knows of the screen it writes to: whether it is one, its width, its
+// colours.
 //
-// Colours are used only on a terminal and never when NO_COLOR is set (no-color.org) or TERM is "dumb".
+// Colours are used only on a terminal and never when NO_COLOR is set (no-color.org) or TERM is
+// "dumb".
 #pragma once
 
 #include <string>

@@ -1,5 +1,5 @@
-// The default model, real weights, against llama.cpp and transformers (tests/golden/README.md), and the
-// promises that are made about it: repeatable bits, a quick start, little memory.
+// The default model, real weights, against llama.cpp and transformers (tests/golden/README.md), and
+// the promises that are made about it: repeatable bits, a quick start, little memory.
 #include <gtest/gtest.h>
 #include <sys/resource.h>
 
@@ -32,7 +32,8 @@ fs::path model_path() {
 
 std::unique_ptr<Engine> open(EngineOptions options = {}) {
   auto engine = Engine::open(model_path(), options);
-  EXPECT_TRUE(engine) << (engine ? "" : engine.error().message) << " (./dev test fetches the model)";
+  EXPECT_TRUE(engine) << (engine ? "" : engine.error().message)
+                      << " (./dev test fetches the model)";
   return engine ? std::move(*engine) : nullptr;
 }
 
@@ -68,11 +69,12 @@ Answer answer(EngineOptions options, std::span<const text::TokenId> prompt) {
   const auto engine = open(options);
   Answer out;
   auto sequence = engine->start();
-  const auto scored = engine->score(*sequence, prompt, u32(prompt.size()) - 24,
-                                    [&](u32, std::span<const f32> logits) -> Result<void> {
-                                      out.logits.insert(out.logits.end(), logits.begin(), logits.end());
-                                      return {};
-                                    });
+  const auto scored =
+      engine->score(*sequence, prompt, u32(prompt.size()) - 24,
+                    [&](u32, std::span<const f32> logits) -> Result<void> {
+                      out.logits.insert(out.logits.end(), logits.begin(), logits.end());
+                      return {};
+                    });
   EXPECT_TRUE(scored);
   out.ids = greedy(*engine, prompt, 24).tokens;
   return out;
@@ -87,7 +89,8 @@ TEST(SmolLm2, GreedyIsLlamaCppsOrPartsAtATie) {
     EXPECT_EQ(engine->tokenizer()->encode(text, text::Special::kParse, true),
               prompt["prompt_ids"].get<std::vector<i32>>());
     const auto theirs = prompt["ids"].get<std::vector<i32>>();
-    const Reply reply = greedy(*engine, prompt["prompt_ids"].get<std::vector<i32>>(), u32(theirs.size()));
+    const Reply reply =
+        greedy(*engine, prompt["prompt_ids"].get<std::vector<i32>>(), u32(theirs.size()));
     ASSERT_EQ(reply.tokens.size(), theirs.size());
     for (u32 i = 0; i < theirs.size(); ++i) {
       if (reply.tokens[i] == theirs[i]) continue;
@@ -114,7 +117,8 @@ TEST(SmolLm2, ExactModeIsTransformersInFloat32) {
   const Json expected = golden("reference.json");
   for (const Json& prompt : expected["prompts"]) {
     const auto ids = prompt["ids"].get<std::vector<i32>>();
-    const std::vector<f32> reference = testing::read_npy<f32>(kGolden / std::string(prompt["logits"])).values;
+    const std::vector<f32> reference =
+        testing::read_npy<f32>(kGolden / std::string(prompt["logits"])).values;
     auto sequence = engine->start();
     f64 difference = 0, size = 0;
     ASSERT_TRUE(engine->score(*sequence, ids, u32(ids.size()) - 1,
@@ -194,17 +198,19 @@ TEST(SmolLm2, BatchMatesChangeNoBit) {
 TEST(SmolLm2, StopTextsAndCancelEndAReply) {
   const auto engine = open();
   ASSERT_TRUE(engine);
-  const auto prompt = engine->tokenizer()->encode("The capital of France is", text::Special::kParse, true);
+  const auto prompt =
+      engine->tokenizer()->encode("The capital of France is", text::Special::kParse, true);
   GenerateRequest request;
   request.sampler.temperature = 0;
   request.tokens_max = 30;
   request.stops = {"States"};
   std::string streamed;
   auto sequence = engine->start();
-  auto reply = engine->generate(*sequence, prompt, request, [&](std::string_view text, text::TokenId) {
-    streamed += text;
-    return true;
-  });
+  auto reply =
+      engine->generate(*sequence, prompt, request, [&](std::string_view text, text::TokenId) {
+        streamed += text;
+        return true;
+      });
   ASSERT_TRUE(reply);
   EXPECT_EQ(reply->finish, Finish::kStopText);
   EXPECT_EQ(reply->text.find("States"), std::string::npos);
@@ -212,7 +218,8 @@ TEST(SmolLm2, StopTextsAndCancelEndAReply) {
   sequence->truncate(0);
   request.stops.clear();
   u32 count = 0;
-  reply = engine->generate(*sequence, prompt, request, [&](std::string_view, text::TokenId) { return ++count < 5; });
+  reply = engine->generate(*sequence, prompt, request,
+                           [&](std::string_view, text::TokenId) { return ++count < 5; });
   ASSERT_TRUE(reply);
   EXPECT_EQ(reply->finish, Finish::kCancelled);
   EXPECT_EQ(reply->tokens.size(), 5u);
@@ -223,13 +230,13 @@ TEST(SmolLm2, LoadingTakesLittleMoreThanThePackedWeights) {
   const std::string command = std::string(ORRERY_PROGRAM) + " generate '" + model_path().string() +
                               "' --prompt Hello --greedy --max-tokens 1 --ctx 512 > /dev/null";
   ASSERT_EQ(std::system(command.c_str()), 0);
-  struct rusage usage {};
+  struct rusage usage{};
   getrusage(RUSAGE_CHILDREN, &usage);
   const auto engine = open({.context = 512});
   u64 packed = 0;
   for (const model::BoundTensor& tensor : engine->model().tensors) packed += tensor.packed_bytes;
-  EXPECT_LE(u64(usage.ru_maxrss) * 1024, packed + engine->kv_bytes() + (u64(64) << 20) +
-                                             engine->checkpoint().file_bytes());
+  EXPECT_LE(u64(usage.ru_maxrss) * 1024,
+            packed + engine->kv_bytes() + (u64(64) << 20) + engine->checkpoint().file_bytes());
 }
 
 TEST(SmolLm2, FirstTokenComesWithin350Milliseconds) {
@@ -239,7 +246,8 @@ TEST(SmolLm2, FirstTokenComesWithin350Milliseconds) {
   for (int i = 0; i < 5; ++i) {
     const auto start = std::chrono::steady_clock::now();
     ASSERT_EQ(std::system(command.c_str()), 0);
-    best = std::min(best, std::chrono::duration<f64>(std::chrono::steady_clock::now() - start).count());
+    best = std::min(best,
+                    std::chrono::duration<f64>(std::chrono::steady_clock::now() - start).count());
   }
   EXPECT_LE(best, 0.35);
 }
