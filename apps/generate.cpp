@@ -1,6 +1,8 @@
 // orrery generate: continues a text, or a list of token ids, and prints what comes.
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "apps/command.h"
 #include "apps/files.h"
 #include "apps/options.h"
@@ -112,12 +114,18 @@ Command add_generate(CLI::App& program) {
   auto flags = std::make_shared<Flags>();
   flags->engine.add_to(*command, true);
   flags->engine.add_context_to(*command);
-  CLI::Option_group* source = command->add_option_group("Prompt", "exactly one of");
-  source->add_option("-p,--prompt", flags->prompt,
-                     "The text to continue; special tokens in it count");
-  source->add_option("-f,--prompt-file", flags->prompt_file, "The same from a file (- is stdin)");
-  source->add_option("--tokens", flags->tokens_file, "A JSON list of token ids, fed as they are");
-  source->require_option(1);
+  const std::vector<CLI::Option*> sources = {
+      command->add_option("-p,--prompt", flags->prompt,
+                          "The text to continue; special tokens in it count"),
+      command->add_option("-f,--prompt-file", flags->prompt_file,
+                          "The same from a file (- is stdin)"),
+      command->add_option("--tokens", flags->tokens_file,
+                          "A JSON list of token ids, fed as they are")};
+  command->callback([sources] {
+    const auto given = std::count_if(sources.begin(), sources.end(),
+                                     [](const CLI::Option* source) { return source->count() > 0; });
+    if (given != 1) throw CLI::RequiredError("exactly one of --prompt, --prompt-file and --tokens");
+  });
   command->add_flag("--chat", flags->chat,
                     "The prompt is a message: put it into the model's chat template");
   command->add_option("--system", flags->system, "With --chat: what the model is told to be");

@@ -168,7 +168,8 @@ void print_model(const Facts& facts) {
   print_fact("context", grouped(spec.context) + " tokens");
   for (const auto& [format, use] : formats_of(facts))
     print_fact("in " + std::string(format),
-               fmt::format("{} in {} tensors", bytes_text(use.bytes), grouped(use.tensors)));
+               fmt::format("{} in {} tensor{}", bytes_text(use.bytes), grouped(use.tensors),
+                           use.tensors == 1 ? "" : "s"));
   print_fact(
       "in memory",
       fmt::format("{} packed, and {} of keys and values a token (f16), {} for {}",

@@ -21,11 +21,12 @@ char* prompt_of(EditLine* editor) {
   const Style& s = out_style();
   const auto marked = [&](std::string_view text) {
     return s.colours() ? "\1" + std::string(s.prompt) + "\1" + std::string(text) + "\1" +
-                             std::string(s.reset) + "\1"
-                       : std::string(text);
+                             std::string(s.reset) + "\1 "
+                       : std::string(text) + " ";
   };
-  first = marked("❯ ");
-  next = marked("… ");
+  // libedit loses escapes that nothing follows: hence the space at the end.
+  first = marked("❯");
+  next = marked("…");
   return continuing && *continuing ? next.data() : first.data();
 }
 

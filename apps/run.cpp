@@ -23,7 +23,7 @@ using engine::Engine;
 using engine::Finish;
 using engine::Reply;
 
-constexpr std::string_view kQuestion = "What is an orrery? Answer in one sentence.";
+constexpr std::string_view kQuestion = "What is gravity? Answer in one sentence.";
 constexpr u32 kShortReply = 96;  // tokens, of the answer without a terminal
 
 struct Flags {
@@ -31,6 +31,12 @@ struct Flags {
   SamplerFlags sampler;
   std::string system, prompt;
   bool no_thinking = false;
+
+  // Tamer than the sampler's own: a small model at 0.8 with every token allowed soon rambles.
+  Flags() {
+    sampler.settings.temperature = 0.6f;
+    sampler.settings.top_p = 0.9f;
+  }
 };
 
 void greet(const Engine& engine) {
@@ -166,6 +172,7 @@ Result<void> converse(const Engine& engine, Conversation& chat, Flags& flags) {
       continue;
     }
     (void)interrupt.take();
+    const EchoOff echo_off;
     const auto reply = reply_to(chat, *line, flags, &interrupt);
     const Style& s = out_style();
     const std::string below = reply ? speed_line(*reply, chat) : reply.error().message;

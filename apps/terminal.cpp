@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 #include <sys/ioctl.h>
+#include <termios.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -34,8 +35,14 @@ bool wants_colours(int descriptor) {
 bool closed = false;
 volatile std::sig_atomic_t interrupts = 0;
 
+termios echoing{};  // the terminal's settings before EchoOff
+volatile std::sig_atomic_t echo_is_off = 0;
+
 extern "C" void on_interrupt(int) {
-  if (interrupts > 0) _exit(1);
+  if (interrupts > 0) {
+    if (echo_is_off) tcsetattr(STDIN_FILENO, TCSANOW, &echoing);
+    _exit(1);
+  }
   interrupts = 1;
 }
 
@@ -87,6 +94,17 @@ bool InterruptFlag::take() {
   const bool was = interrupts > 0;
   interrupts = 0;
   return was;
+}
+
+EchoOff::EchoOff() {
+  if (tcgetattr(STDIN_FILENO, &echoing) != 0) return;
+  termios quiet = echoing;
+  quiet.c_lflag &= ~tcflag_t(ECHO);
+  echo_is_off = tcsetattr(STDIN_FILENO, TCSANOW, &quiet) == 0;
+}
+EchoOff::~EchoOff() {
+  if (echo_is_off) tcsetattr(STDIN_FILENO, TCSANOW, &echoing);
+  echo_is_off = 0;
 }
 
 std::string bytes_text(u64 bytes) {

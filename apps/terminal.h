@@ -43,6 +43,15 @@ class InterruptFlag {
   bool take();  // whether it was set; clears it
 };
 
+// While it lives, what is typed is not shown; it waits for whoever reads next. One at a time.
+class EchoOff {
+ public:
+  EchoOff();
+  ~EchoOff();
+  EchoOff(const EchoOff&) = delete;
+  EchoOff& operator=(const EchoOff&) = delete;
+};
+
 // For people: "98.4 MB", "1.32 GB"; "134.5 M"; "1,024".
 [[nodiscard]] std::string bytes_text(u64 bytes);
 [[nodiscard]] std::string count_text(u64 count);

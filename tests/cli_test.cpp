@@ -398,7 +398,7 @@ TEST(Inspect, TellsWhatIsInAModel) {
 TEST(RunWithoutTerminal, AnswersOneQuestion) {
   const Outcome outcome = run_program({"run", kTiny});
   EXPECT_EQ(outcome.code, 0) << outcome.err;
-  EXPECT_TRUE(outcome.out.starts_with("What is an orrery?")) << outcome.out;
+  EXPECT_TRUE(outcome.out.starts_with("What is gravity?")) << outcome.out;
   EXPECT_NE(outcome.err.find("tok/s"), std::string::npos) << outcome.err;
   const Outcome other = run_program({"run", kTiny, "--prompt", "Hi", "--greedy", "-n", "4"});
   EXPECT_EQ(other.code, 0) << other.err;
