@@ -1,6 +1,5 @@
 // The avx512 rung: AVX-512 F, BW, DQ and VL, without VNNI (Intel from 2017).
-#include "kernels/generic/dot_words.h"
-#include "kernels/rungs.h"
+#include "kernels/kernels.h"
 #include "kernels/x86_avx512/primitives.h"
 
 namespace orrery::kernels {
@@ -16,6 +15,7 @@ constexpr u32 kPrefetchBytes = 2048;
 }  // namespace
 }  // namespace orrery::kernels
 
+#include "kernels/generic/dot_words.h"
 #include "kernels/generic/install.h"
 
 namespace orrery::kernels {
