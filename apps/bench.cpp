@@ -1,7 +1,7 @@
 // orrery bench: how fast a model runs, beside what this machine can do at that moment.
 //
-// The probes of read bandwidth and int8 arithmetic run right before and right after each test, because
-// on shared machines both change within minutes: a speed without them says nothing.
+// The probes of read bandwidth and int8 arithmetic run right before and right after each test,
+// because on shared machines both change within minutes: a speed without them says nothing.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -59,7 +59,8 @@ Spread spread_of(std::vector<f64> values) {
   return {median, values.front(), values.back()};
 }
 
-Result<Row> run_one(Engine& engine, const engine::MeasureOptions& options, bool probe, ProgressBar& bar) {
+Result<Row> run_one(Engine& engine, const engine::MeasureOptions& options, bool probe,
+                    ProgressBar& bar) {
   Limits limits;
   if (probe) CHECK_OK(limits.probe(engine));
   TRY(Measurement measured, engine::measure(engine, options, bar));
@@ -103,12 +104,13 @@ Json to_json(const Engine& engine, const std::vector<Row>& rows) {
 
 void print_header(const Engine& engine) {
   const Style& s = out_style();
-  print(fmt::format("{0}{1}{2}  {3}{4}{2}\n{3}{5} · {6} · {7} threads{2}\n\n{0}{8:<14}{9:>10}{10:>19}{11:>10}"
-                    "{12:>8}{13:>10}{14:>8}{2}\n",
-                    s.strong, engine.checkpoint().path().filename().string(), s.reset, s.dim,
-                    bytes_text(engine.checkpoint().file_bytes()), engine.host().cpu_name,
-                    kernels::name(engine.kernels().isa), engine.thread_count(), "test", "tok/s",
-                    "min … max", "GB/s", "of read", "GOPS", "of int8"));
+  print(fmt::format(
+      "{0}{1}{2}  {3}{4}{2}\n{3}{5} · {6} · {7} threads{2}\n\n{0}{8:<14}{9:>10}{10:>19}{11:>10}"
+      "{12:>8}{13:>10}{14:>8}{2}\n",
+      s.strong, engine.checkpoint().path().filename().string(), s.reset, s.dim,
+      bytes_text(engine.checkpoint().file_bytes()), engine.host().cpu_name,
+      kernels::name(engine.kernels().isa), engine.thread_count(), "test", "tok/s", "min … max",
+      "GB/s", "of read", "GOPS", "of int8"));
 }
 
 void print_row(const Row& row) {
@@ -116,18 +118,23 @@ void print_row(const Row& row) {
   const auto percent = [](f64 value, f64 of) {
     return of > 0 ? fmt::format("{:.0f} %", 100 * value / of) : std::string("-");
   };
-  print(fmt::format("{:<14}{:>10.1f}{:>19}{:>10.1f}{:>8}{:>10.0f}{:>8}\n", row.measured.name(), t.median,
-                    fmt::format("{:.1f} … {:.1f}", t.min, t.max), row.gb_per_s,
-                    percent(row.gb_per_s, row.limits.read_gb_per_s), row.gops, percent(row.gops, row.limits.int8_gops)));
+  print(fmt::format("{:<14}{:>10.1f}{:>19}{:>10.1f}{:>8}{:>10.0f}{:>8}\n", row.measured.name(),
+                    t.median, fmt::format("{:.1f} … {:.1f}", t.min, t.max), row.gb_per_s,
+                    percent(row.gb_per_s, row.limits.read_gb_per_s), row.gops,
+                    percent(row.gops, row.limits.int8_gops)));
 }
 
 std::vector<engine::MeasureOptions> plan_tests(const Flags& flags) {
   std::vector<engine::MeasureOptions> tests;
   for (const u32 depth : flags.depths) {
     for (const u32 n : flags.prompts)
-      if (n) tests.push_back({.prompt = true, .tokens = n, .depth = depth, .repetitions = flags.repetitions});
+      if (n)
+        tests.push_back(
+            {.prompt = true, .tokens = n, .depth = depth, .repetitions = flags.repetitions});
     for (const u32 n : flags.replies)
-      if (n) tests.push_back({.prompt = false, .tokens = n, .depth = depth, .repetitions = flags.repetitions});
+      if (n)
+        tests.push_back(
+            {.prompt = false, .tokens = n, .depth = depth, .repetitions = flags.repetitions});
   }
   return tests;
 }
@@ -136,7 +143,8 @@ Result<void> bench(const Flags& flags) {
   const auto tests = plan_tests(flags);
   if (tests.empty()) return fail("nothing to measure: give -p or -n a number above 0");
   engine::EngineOptions options = flags.engine.options();
-  for (const auto& test : tests) options.context = std::max(options.context, test.depth + test.tokens);
+  for (const auto& test : tests)
+    options.context = std::max(options.context, test.depth + test.tokens);
   TRY(const auto engine, flags.engine.open(options));
   ProgressBar bar;
   std::vector<Row> rows;
@@ -147,7 +155,8 @@ Result<void> bench(const Flags& flags) {
     if (!flags.json) print_row(row);
     rows.push_back(std::move(row));
   }
-  if (flags.json) print(to_json(*engine, rows).dump(2, ' ', false, Json::error_handler_t::replace) + "\n");
+  if (flags.json)
+    print(to_json(*engine, rows).dump(2, ' ', false, Json::error_handler_t::replace) + "\n");
   return {};
 }
 
@@ -158,8 +167,10 @@ Command add_bench(CLI::App& program) {
   auto flags = std::make_shared<Flags>();
   flags->engine.add_to(*command, true);
   const auto list = [&](const char* name, std::vector<u32>& values, const char* help) {
-    command->add_option(name, values, help)->delimiter(',')->allow_extra_args(false)->check(
-        CLI::Range(0u, 1u << 24));
+    command->add_option(name, values, help)
+        ->delimiter(',')
+        ->allow_extra_args(false)
+        ->check(CLI::Range(0u, 1u << 24));
   };
   list("-p,--prompt", flags->prompts, "Tokens of a prompt (512); 0: none; several: 128,512");
   list("-n,--reply", flags->replies, "Tokens generated one by one (128); 0: none");
@@ -167,7 +178,8 @@ Command add_bench(CLI::App& program) {
   command->add_option("-r,--repetitions", flags->repetitions, "After a warm-up (5)")
       ->check(CLI::Range(1u, 1000u));
   command->add_flag("--json", flags->json, "Print the results as JSON");
-  command->add_flag("--no-probe", flags->no_probe, "Do not measure what the machine can do beside it");
+  command->add_flag("--no-probe", flags->no_probe,
+                    "Do not measure what the machine can do beside it");
   set_examples(*command,
                "  orrery bench SmolLM2\n"
                "  orrery bench model.gguf -p 512 -n 128 -t 2 -r 5 --json\n"

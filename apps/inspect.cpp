@@ -1,4 +1,5 @@
-// orrery inspect: what is in a checkpoint, and what this machine will do with it. No weight is read.
+// orrery inspect: what is in a checkpoint, and what this machine will do with it. No weight is
+// read.
 #include <fmt/format.h>
 
 #include <map>
@@ -84,7 +85,8 @@ Json host_json(const plan::Host& host) {
             {"memory_bytes", host.memory_bytes},
             {"memory_available_bytes", host.memory_available_bytes},
             {"huge_pages", huge_pages_text(host.huge_pages)}};
-  if (host.memory_limit_bytes != plan::kNoLimit) json["memory_limit_bytes"] = host.memory_limit_bytes;
+  if (host.memory_limit_bytes != plan::kNoLimit)
+    json["memory_limit_bytes"] = host.memory_limit_bytes;
   return json;
 }
 
@@ -136,8 +138,9 @@ void print_text_facts(const engine::TextFiles& text) {
   if (!text.tokenizer) {
     print_fact("tokenizer", "none: " + text.why_no_tokenizer);
   } else {
-    std::string line = fmt::format("{} tokens, pre-tokenizer {}", grouped(text.tokenizer->vocab_size()),
-                                   text.tokenizer->pre_tokenizer_name());
+    std::string line =
+        fmt::format("{} tokens, pre-tokenizer {}", grouped(text.tokenizer->vocab_size()),
+                    text.tokenizer->pre_tokenizer_name());
     for (const char* key : {"bos_token", "eos_token"})
       if (text.variables.contains(key))
         line += fmt::format(", {:.3} {}", key, text.variables[key].get<std::string>());
@@ -157,18 +160,21 @@ void print_model(const Facts& facts) {
                     bytes_text(facts.checkpoint->file_bytes()), s.reset));
   print_fact("family", spec.family);
   print_fact("parameters", count_text(model::parameter_count(spec)));
-  print_fact("dimensions", fmt::format("width {}, vocabulary {}, {} output", grouped(spec.dim),
-                                       grouped(spec.vocab), spec.tied_output ? "tied" : "separate"));
+  print_fact("dimensions",
+             fmt::format("width {}, vocabulary {}, {} output", grouped(spec.dim),
+                         grouped(spec.vocab), spec.tied_output ? "tied" : "separate"));
   for (const std::string& layer : folded_layers(spec)) print_fact("layers", layer);
   print_fact("positions", rope_text(spec.rope));
   print_fact("context", grouped(spec.context) + " tokens");
   for (const auto& [format, use] : formats_of(facts))
     print_fact("in " + std::string(format),
-               fmt::format("{} in {} tensors", bytes_text(use.bytes), grouped(use.tensors)));
-  print_fact("in memory", fmt::format("{} packed, and {} of keys and values a token (f16), {} for {}",
-                                      bytes_text(facts.binding.bytes), bytes_text(facts.kv_bytes_per_token),
-                                      bytes_text(facts.kv_bytes_per_token * spec.context),
-                                      grouped(spec.context)));
+               fmt::format("{} in {} tensor{}", bytes_text(use.bytes), grouped(use.tensors),
+                           use.tensors == 1 ? "" : "s"));
+  print_fact(
+      "in memory",
+      fmt::format("{} packed, and {} of keys and values a token (f16), {} for {}",
+                  bytes_text(facts.binding.bytes), bytes_text(facts.kv_bytes_per_token),
+                  bytes_text(facts.kv_bytes_per_token * spec.context), grouped(spec.context)));
   print_text_facts(facts.text);
   std::string unread;
   for (const std::string& key : facts.unread) unread += (unread.empty() ? "" : ", ") + key;
@@ -183,8 +189,9 @@ void print_host(const plan::Host& host) {
   print_fact("cores", fmt::format("{}, {} hardware threads, best with {}", host.cores, host.threads,
                                   host.threads_best));
   print_fact("instructions", isa);
-  print_fact("caches", fmt::format("L1 {} and L2 {} a core, L3 {}", bytes_text(host.cache_l1d_bytes),
-                                   bytes_text(host.cache_l2_bytes), bytes_text(host.cache_l3_bytes)));
+  print_fact("caches",
+             fmt::format("L1 {} and L2 {} a core, L3 {}", bytes_text(host.cache_l1d_bytes),
+                         bytes_text(host.cache_l2_bytes), bytes_text(host.cache_l3_bytes)));
   std::string memory = fmt::format("{}, {} free", bytes_text(host.memory_bytes),
                                    bytes_text(host.memory_available_bytes));
   if (host.memory_limit_bytes != plan::kNoLimit)
@@ -197,35 +204,40 @@ void print_tensors(const Facts& facts) {
   std::size_t wide = 4;
   for (const BoundTensor& t : facts.binding.tensors) wide = std::max(wide, t.name.size());
   const Style& s = out_style();
-  print(fmt::format("{}{:<{}}  {:<18}{:<9}{:<18}{:<8}{:>10}{}\n", s.strong, "name", wide, "role", "format",
-                    "shape", "layout", "packed", s.reset));
+  print(fmt::format("{}{:<{}}  {:<18}{:<9}{:<18}{:<8}{:>10}{}\n", s.strong, "name", wide, "role",
+                    "format", "shape", "layout", "packed", s.reset));
   for (const BoundTensor& t : facts.binding.tensors)
-    print(fmt::format("{:<{}}  {:<18}{:<9}{:<18}{:<8}{:>10}\n", t.name, wide, name(t.role), name(t.format),
-                      shape_text(t.shape), name(t.layout), bytes_text(t.packed_bytes)));
+    print(fmt::format("{:<{}}  {:<18}{:<9}{:<18}{:<8}{:>10}\n", t.name, wide, name(t.role),
+                      name(t.format), shape_text(t.shape), name(t.layout),
+                      bytes_text(t.packed_bytes)));
 }
 
-// Which rung fills each slot when the ladder is climbed to each height: * fills it, + an earlier one does.
+// Which rung fills each slot when the ladder is climbed to each height: * fills it, + an earlier
+// one does.
 Result<void> print_kernels(bool json) {
   TRY(const std::vector<KernelRow> rows, kernel_table());
   if (json) {
     Json list = Json::array();
     for (const KernelRow& row : rows)
-      list.push_back({{"op", row.op}, {"layout", row.layout}, {"rungs", row.rungs}, {"used", row.used}});
+      list.push_back(
+          {{"op", row.op}, {"layout", row.layout}, {"rungs", row.rungs}, {"used", row.used}});
     print(list.dump(2) + "\n");
     return {};
   }
   const Style& s = out_style();
   print(fmt::format("{}{:<12}{:<8}", s.strong, "op", "layout"));
-  for (u32 i = 0; i < kernels::kIsaCount; ++i) print(fmt::format("{:<13}", kernels::name(kernels::Isa(i))));
+  for (u32 i = 0; i < kernels::kIsaCount; ++i)
+    print(fmt::format("{:<13}", kernels::name(kernels::Isa(i))));
   print(fmt::format("used{}\n", s.reset));
   for (const KernelRow& row : rows) {
     print(fmt::format("{:<12}{:<8}", row.op, row.layout));
     for (const std::string& cell : row.rungs) print(fmt::format("{:<13}", cell));
     print(fmt::format("{}\n", row.used));
   }
-  print(fmt::format("{}own: this rung has its own; below: that of a lower one; no cpu: this machine "
-                    "lacks it{}\n",
-                    s.dim, s.reset));
+  print(
+      fmt::format("{}own: this rung has its own; below: that of a lower one; no cpu: this machine "
+                  "lacks it{}\n",
+                  s.dim, s.reset));
   return {};
 }
 
@@ -255,8 +267,10 @@ Result<void> inspect(const Flags& flags) {
 Command add_inspect(CLI::App& program) {
   CLI::App* command = program.add_subcommand("inspect", "What is in a model, and on this machine");
   auto flags = std::make_shared<Flags>();
-  command->add_option("MODEL", flags->model, std::string(kModelHelp) + "; without it the default model");
-  command->add_flag("--tensors", flags->tensors, "Every tensor: role, format, shape, packed layout");
+  command->add_option("MODEL", flags->model,
+                      std::string(kModelHelp) + "; without it the default model");
+  command->add_flag("--tensors", flags->tensors,
+                    "Every tensor: role, format, shape, packed layout");
   command->add_flag("--kernels", flags->kernels, "Which instruction set does which operation");
   command->add_flag("--json", flags->json, "Print it as JSON");
   set_examples(*command,

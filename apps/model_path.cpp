@@ -33,7 +33,8 @@ std::vector<std::string> cached_names() {
   std::vector<std::string> names;
   std::error_code ignored;
   for (fs::directory_iterator it(models_folder(), ignored), end; it != end; it.increment(ignored))
-    if (it->path().filename().string().front() != '.') names.push_back(it->path().filename().string());
+    if (it->path().filename().string().front() != '.')
+      names.push_back(it->path().filename().string());
   std::sort(names.begin(), names.end());
   return names;
 }
@@ -91,9 +92,10 @@ Result<fs::path> find_model(const std::string& name) {
   if (matches.size() == 1) return models_folder() / matches.front();
   if (!matches.empty()) return fail("{} could be {}; write more of the name", name, join(matches));
   if (names.empty())
-    return fail("there is no file or folder {}, and no model in {}", name, models_folder().string());
-  return fail("there is no file or folder {}, and no model of that name in {}; near names: {}", name,
-              models_folder().string(), near_names(name, names));
+    return fail("there is no file or folder {}, and no model in {}", name,
+                models_folder().string());
+  return fail("there is no file or folder {}, and no model of that name in {}; near names: {}",
+              name, models_folder().string(), near_names(name, names));
 }
 
 }  // namespace orrery::apps

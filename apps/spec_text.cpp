@@ -16,7 +16,8 @@ struct Overload : Cases... {
 };
 
 std::string attention_text(const model::GroupedAttention& a) {
-  std::string text = fmt::format("attention of {} heads ({} of keys) of {}", a.heads, a.kv_heads, a.head_dim);
+  std::string text =
+      fmt::format("attention of {} heads ({} of keys) of {}", a.heads, a.kv_heads, a.head_dim);
   if (a.window) text += fmt::format(", window {}", a.window);
   if (a.qkv_bias || a.output_bias) text += ", biases";
   if (!a.rope) text += ", no rope";
@@ -25,11 +26,13 @@ std::string attention_text(const model::GroupedAttention& a) {
 
 std::string layer_text(const model::LayerSpec& layer) {
   const std::string attention =
-      std::visit(Overload{[](const model::GroupedAttention& a) { return attention_text(a); }}, layer.attention);
-  const std::string ffn = std::visit(Overload{[](const model::DenseFfn& f) {
-                                       return fmt::format("ffn {}{}", f.width, f.bias ? ", biases" : "");
-                                     }},
-                                     layer.ffn);
+      std::visit(Overload{[](const model::GroupedAttention& a) { return attention_text(a); }},
+                 layer.attention);
+  const std::string ffn =
+      std::visit(Overload{[](const model::DenseFfn& f) {
+                   return fmt::format("ffn {}{}", f.width, f.bias ? ", biases" : "");
+                 }},
+                 layer.ffn);
   return attention + "; " + ffn;
 }
 
@@ -82,10 +85,14 @@ std::vector<std::string> folded_layers(const model::ModelSpec& spec) {
 std::string rope_text(const model::Rope& rope) {
   std::string text = fmt::format("rope over {} values, base {}", rope.dim, rope.base);
   switch (rope.scaling) {
-    case model::Rope::Scaling::kNone: break;
-    case model::Rope::Scaling::kLinear: text += fmt::format(", stretched by {}", rope.factor); break;
+    case model::Rope::Scaling::kNone:
+      break;
+    case model::Rope::Scaling::kLinear:
+      text += fmt::format(", stretched by {}", rope.factor);
+      break;
     case model::Rope::Scaling::kByWavelength:
-      text += fmt::format(", long waves stretched by {} (trained at {})", rope.factor, rope.original_context);
+      text += fmt::format(", long waves stretched by {} (trained at {})", rope.factor,
+                          rope.original_context);
   }
   if (rope.divisors_in_file) text += ", divisors from the file";
   return text;
@@ -99,9 +106,12 @@ std::string shape_text(const std::vector<u64>& shape) {
 
 std::string_view huge_pages_text(plan::HugePages pages) {
   switch (pages) {
-    case plan::HugePages::kNever: return "never";
-    case plan::HugePages::kMadvise: return "on request";
-    case plan::HugePages::kAlways: return "always";
+    case plan::HugePages::kNever:
+      return "never";
+    case plan::HugePages::kMadvise:
+      return "on request";
+    case plan::HugePages::kAlways:
+      return "always";
   }
   return "";
 }

@@ -1,6 +1,8 @@
-// Terminal: what the program knows of the screen it writes to: whether it is one, its width, its colours.
+// Terminal: what the program knows of the screen it writes to: whether it is one, its width, its
+// colours.
 //
-// Colours are used only on a terminal and never when NO_COLOR is set (no-color.org) or TERM is "dumb".
+// Colours are used only on a terminal and never when NO_COLOR is set (no-color.org) or TERM is
+// "dumb".
 #pragma once
 
 #include <string>
@@ -39,6 +41,15 @@ class InterruptFlag {
   InterruptFlag& operator=(const InterruptFlag&) = delete;
   [[nodiscard]] bool is_set() const;
   bool take();  // whether it was set; clears it
+};
+
+// While it lives, what is typed is not shown; it waits for whoever reads next. One at a time.
+class EchoOff {
+ public:
+  EchoOff();
+  ~EchoOff();
+  EchoOff(const EchoOff&) = delete;
+  EchoOff& operator=(const EchoOff&) = delete;
 };
 
 // For people: "98.4 MB", "1.32 GB"; "134.5 M"; "1,024".

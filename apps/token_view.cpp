@@ -17,7 +17,9 @@ constexpr u32 kSpecialGround = 210;
 
 // Length of the UTF-8 character at the front, 0 when there is none (RFC 3629).
 std::size_t character_length(std::string_view bytes) {
-  const auto tail = [&](std::size_t i) { return i < bytes.size() && (u8(bytes[i]) & 0xc0) == 0x80; };
+  const auto tail = [&](std::size_t i) {
+    return i < bytes.size() && (u8(bytes[i]) & 0xc0) == 0x80;
+  };
   const u8 first = u8(bytes[0]);
   if (first < 0x80) return 1;
   if (first >= 0xc2 && first <= 0xdf) return tail(1) ? 2 : 0;
@@ -33,7 +35,8 @@ std::string hex(std::string_view bytes) {
 }
 
 u64 characters_of(std::string_view text) {
-  return u64(std::count_if(text.begin(), text.end(), [](char c) { return (u8(c) & 0xc0) != 0x80; }));
+  return u64(
+      std::count_if(text.begin(), text.end(), [](char c) { return (u8(c) & 0xc0) != 0x80; }));
 }
 
 struct Block {
@@ -44,7 +47,8 @@ struct Block {
 
 Block block_of(const text::Tokenizer& tokenizer, TokenId id, u32 columns_max) {
   const bool special = tokenizer.is_special(id);
-  const std::string bytes = special ? std::string(tokenizer.token_name(id)) : tokenizer.token_bytes(id);
+  const std::string bytes =
+      special ? std::string(tokenizer.token_name(id)) : tokenizer.token_bytes(id);
   Block block{visible(bytes), fmt::format("{}", id), hex(bytes), 0, special, bytes.ends_with('\n')};
   // A piece wider than the screen is cut, and says so.
   const auto fit = [&](std::string& text) {
@@ -58,7 +62,8 @@ Block block_of(const text::Tokenizer& tokenizer, TokenId id, u32 columns_max) {
   };
   fit(block.piece);
   fit(block.bytes);
-  block.columns = std::max({columns_of(block.piece), columns_of(block.id), columns_of(block.bytes)});
+  block.columns =
+      std::max({columns_of(block.piece), columns_of(block.id), columns_of(block.bytes)});
   return block;
 }
 
@@ -74,8 +79,8 @@ class Layout {
     const std::string paint = s.colours() ? fmt::format("\x1b[30;48;5;{}m", ground) : "";
     const auto put = [&](ViewRow& row, const std::string& text, std::string_view colour) {
       const u32 wide = columns_of(text);
-      row.text += fmt::format("{}{}{}{}{}", colour, text, s.reset, std::string(block.columns - wide, ' '),
-                              s.colours() ? " " : "|");
+      row.text += fmt::format("{}{}{}{}{}", colour, text, s.reset,
+                              std::string(block.columns - wide, ' '), s.colours() ? " " : "|");
       row.columns += block.columns + 1;
     };
     put(lines_[0], block.piece, paint);
@@ -123,8 +128,8 @@ std::string visible(std::string_view bytes) {
   return text;
 }
 
-TokenView view_tokens(const text::Tokenizer& tokenizer, const std::string& name, std::string_view text,
-                      u32 columns) {
+TokenView view_tokens(const text::Tokenizer& tokenizer, const std::string& name,
+                      std::string_view text, u32 columns) {
   TokenView view;
   const Style& s = out_style();
   view.rows.push_back(row(s.strong, name));
@@ -136,9 +141,9 @@ TokenView view_tokens(const text::Tokenizer& tokenizer, const std::string& name,
   const f64 count = f64(ids.size());
   view.summary.push_back(row(s.strong, fmt::format("{} tokens", grouped(ids.size()))));
   if (!text.empty())
-    view.summary.push_back(row(s.dim, fmt::format("{:.3f} a character, {:.3f} a byte",
-                                                  count / f64(characters_of(text)),
-                                                  count / f64(text.size()))));
+    view.summary.push_back(
+        row(s.dim, fmt::format("{:.3f} a character, {:.3f} a byte",
+                               count / f64(characters_of(text)), count / f64(text.size()))));
   return view;
 }
 
@@ -154,7 +159,8 @@ std::string side_by_side(const TokenView& left, const TokenView& right, u32 colu
   const auto join = [&](const std::vector<ViewRow>& a, const std::vector<ViewRow>& b) {
     for (std::size_t i = 0; i < std::max(a.size(), b.size()); ++i) {
       const ViewRow l = i < a.size() ? a[i] : ViewRow(), r = i < b.size() ? b[i] : ViewRow();
-      out += l.text + std::string(columns > l.columns ? columns - l.columns : 0, ' ') + " │ " + r.text + "\n";
+      out += l.text + std::string(columns > l.columns ? columns - l.columns : 0, ' ') + " │ " +
+             r.text + "\n";
     }
   };
   join(left.rows, right.rows);

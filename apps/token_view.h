@@ -1,7 +1,8 @@
-// TokenView: tokens as blocks in rows: the piece on a coloured ground, below it its id and its bytes.
+// TokenView: tokens as blocks in rows: the piece on a coloured ground, below it its id and its
+// bytes.
 //
-// Spaces, newlines and pieces of characters are made visible (·, ⏎, byte values). It works on any bytes
-// and writes no control character of the text to the screen.
+// Spaces, newlines and pieces of characters are made visible (·, ⏎, byte values). It works on any
+// bytes and writes no control character of the text to the screen.
 #pragma once
 
 #include <string>

@@ -1,4 +1,5 @@
-// orrery tokenize: a text as a model sees it, for people (pieces in colours) and for programs (JSON lines).
+// orrery tokenize: a text as a model sees it, for people (pieces in colours) and for programs (JSON
+// lines).
 #include <fmt/format.h>
 
 #include <clocale>
@@ -74,7 +75,8 @@ Result<void> tokenize(const Flags& flags) {
     std::setlocale(LC_CTYPE, "C.UTF-8");
   TRY(const Named named, open_tokenizer(flags.model));
   if (flags.jsonl.empty()) return show(flags, named);
-  return answer_lines(flags.jsonl, [&](const Json& request) { return answer(*named.tokenizer, request); });
+  return answer_lines(flags.jsonl,
+                      [&](const Json& request) { return answer(*named.tokenizer, request); });
 }
 
 }  // namespace
@@ -84,12 +86,15 @@ Command add_tokenize(CLI::App& program) {
   auto flags = std::make_shared<Flags>();
   command->add_option("MODEL", flags->model, std::string(kModelHelp) + ", or only a tokenizer.json")
       ->required();
-  auto* text = command->add_option("TEXT", flags->text, "The text; without it and without a terminal, stdin");
-  auto* file = command->add_option("-f,--file", flags->file, "The text from a file (- is stdin)")->excludes(text);
+  auto* text = command->add_option("TEXT", flags->text,
+                                   "The text; without it and without a terminal, stdin");
+  auto* file = command->add_option("-f,--file", flags->file, "The text from a file (- is stdin)")
+                   ->excludes(text);
   command->add_option("--against", flags->against, "Another MODEL, to see where the two part");
   command
-      ->add_option("--jsonl", flags->jsonl,
-                   "Many: a file (- is stdin) with {text} a line; gives {ids, ids_special, decoded} a line")
+      ->add_option(
+          "--jsonl", flags->jsonl,
+          "Many: a file (- is stdin) with {text} a line; gives {ids, ids_special, decoded} a line")
       ->excludes(text)
       ->excludes(file);
   set_examples(*command,

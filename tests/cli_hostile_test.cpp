@@ -1,8 +1,8 @@
-// The program meets files that lie. Whatever they hold: one line that says what is wrong, an exit code
-// from 1 to 125, less than 512 MiB, less than 10 seconds, and never a crash.
+// The program meets files that lie. Whatever they hold: one line that says what is wrong, an exit
+// code from 1 to 125, less than 512 MiB, less than 10 seconds, and never a crash.
 //
-// Each case makes its files in a folder and says how to call the program. GGUF cases start from a valid
-// tiny model and change one thing; a first test proves that the unchanged one runs.
+// Each case makes its files in a folder and says how to call the program. GGUF cases start from a
+// valid tiny model and change one thing; a first test proves that the unchanged one runs.
 #include <gtest/gtest.h>
 
 #include <cstring>
@@ -33,12 +33,15 @@ struct Case {
 const std::string kModels = ORRERY_SOURCE_DIR "/tests/golden/models/";
 
 Arguments generate_with(const TemporaryFolder& folder, const std::string& model) {
-  return {"generate", model, "--tokens", folder.write("ids.json", "[1, 2, 3]"), "--max-tokens", "1"};
+  return {"generate",     model, "--tokens", folder.write("ids.json", "[1, 2, 3]"),
+          "--max-tokens", "1"};
 }
 
-// ---- GGUF files of which one thing is changed -----------------------------------------------------
+// ---- GGUF files of which one thing is changed
+// -----------------------------------------------------
 
-Case tiny(std::string name, const std::function<void(TinyGguf&)>& change, Format format = Format::kF32) {
+Case tiny(std::string name, const std::function<void(TinyGguf&)>& change,
+          Format format = Format::kF32) {
   return {std::move(name), [change, format](const TemporaryFolder& folder) {
             TinyGguf model(format);
             change(model);
@@ -112,8 +115,8 @@ void add_header_cases(std::vector<Case>& cases) {
   add("key_length_2_40", [](std::string& b) { put<u64>(b, 24, u64(1) << 40); });
   add("value_type_unknown", [](std::string& b) { put<u32>(b, 24 + 8 + 20, 77); });
   add("value_array_2_62", [](std::string& b) {
-    put<u32>(b, 24 + 8 + 20, 9);                 // general.architecture becomes an array
-    put<u32>(b, 24 + 8 + 20 + 4, 10);            // of u64
+    put<u32>(b, 24 + 8 + 20, 9);       // general.architecture becomes an array
+    put<u32>(b, 24 + 8 + 20 + 4, 10);  // of u64
     put<u64>(b, 24 + 8 + 20 + 8, u64(1) << 62);
   });
 }
@@ -121,8 +124,10 @@ void add_header_cases(std::vector<Case>& cases) {
 void add_tensor_cases(std::vector<Case>& cases) {
   const auto add = [&](const char* name, auto change) { cases.push_back(patched(name, change)); };
   const std::string q = "blk.0.attn_q.weight", k = "blk.0.attn_k.weight";
-  add("offset_outside", [q](std::string& b) { put<u64>(b, find_tensor(b, q).offset, u64(1) << 40); });
-  add("offset_overflows", [q](std::string& b) { put<u64>(b, find_tensor(b, q).offset, ~u64(0) - 31); });
+  add("offset_outside",
+      [q](std::string& b) { put<u64>(b, find_tensor(b, q).offset, u64(1) << 40); });
+  add("offset_overflows",
+      [q](std::string& b) { put<u64>(b, find_tensor(b, q).offset, ~u64(0) - 31); });
   add("offset_misaligned", [q](std::string& b) { put<u64>(b, find_tensor(b, q).offset, 33); });
   add("tensors_overlap", [q](std::string& b) { put<u64>(b, find_tensor(b, q).offset, 0); });
   add("tensors_same_place", [q, k](std::string& b) {
@@ -132,19 +137,24 @@ void add_tensor_cases(std::vector<Case>& cases) {
   });
   add("tensor_type_unknown", [q](std::string& b) { put<u32>(b, find_tensor(b, q).type, 4711); });
   add("tensor_type_smaller", [q](std::string& b) { put<u32>(b, find_tensor(b, q).type, 1); });
-  add("tensor_size_2_63", [q](std::string& b) { put<u64>(b, find_tensor(b, q).sizes, u64(1) << 63); });
+  add("tensor_size_2_63",
+      [q](std::string& b) { put<u64>(b, find_tensor(b, q).sizes, u64(1) << 63); });
   add("tensor_sizes_overflow", [q](std::string& b) {
     put<u64>(b, find_tensor(b, q).sizes, u64(1) << 32);
     put<u64>(b, find_tensor(b, q).sizes + 8, u64(1) << 32);
   });
   add("tensor_size_0", [q](std::string& b) { put<u64>(b, find_tensor(b, q).sizes, 0); });
-  add("tensor_dimensions_2_31", [q](std::string& b) { put<u32>(b, find_tensor(b, q).sizes - 4, 1u << 31); });
+  add("tensor_dimensions_2_31",
+      [q](std::string& b) { put<u32>(b, find_tensor(b, q).sizes - 4, 1u << 31); });
   add("tensor_name_twice", [q, k](std::string& b) { b.replace(b.find(k), k.size(), q); });
   cases.push_back(tiny("tensor_missing", [](TinyGguf& m) { m.remove("blk.0.ffn_up.weight"); }));
-  cases.push_back(tiny("tensor_too_many", [](TinyGguf& m) { m.add("blk.0.secret.weight", Format::kF32, {64}); }));
-  cases.push_back(tiny("tensor_of_layer_99", [](TinyGguf& m) { m.add("blk.99.attn_q.weight", Format::kF32, {64, 64}); }));
+  cases.push_back(tiny("tensor_too_many",
+                       [](TinyGguf& m) { m.add("blk.0.secret.weight", Format::kF32, {64}); }));
+  cases.push_back(tiny("tensor_of_layer_99",
+                       [](TinyGguf& m) { m.add("blk.99.attn_q.weight", Format::kF32, {64, 64}); }));
   cases.push_back(tiny("shape_transposed", [](TinyGguf& m) {
-    std::swap(m.tensor("blk.0.ffn_down.weight").shape[0], m.tensor("blk.0.ffn_down.weight").shape[1]);
+    std::swap(m.tensor("blk.0.ffn_down.weight").shape[0],
+              m.tensor("blk.0.ffn_down.weight").shape[1]);
   }));
   cases.push_back(tiny("shape_smaller", [](TinyGguf& m) {
     m.remove("output.weight");
@@ -157,21 +167,31 @@ void add_tensor_cases(std::vector<Case>& cases) {
 }
 
 void add_number_cases(std::vector<Case>& cases) {
-  cases.push_back(tiny("nan_in_f32", [](TinyGguf& m) { set_f32(m.tensor("blk.0.ffn_up.weight"), 100, kNan); }));
-  cases.push_back(tiny("infinity_in_f32", [](TinyGguf& m) { set_f32(m.tensor("blk.0.attn_v.weight"), 7, kInfinity); }));
-  cases.push_back(tiny("nan_in_norm", [](TinyGguf& m) { set_f32(m.tensor("output_norm.weight"), 0, kNan); }));
-  cases.push_back(tiny("nan_in_embedding", [](TinyGguf& m) { set_f32(m.tensor("token_embd.weight"), 0, kNan); }));
-  const std::pair<const char*, Format> scaled[] = {
-      {"q8_0", Format::kQ8_0}, {"q4_0", Format::kQ4_0}, {"q4_1", Format::kQ4_1}, {"q5_1", Format::kQ5_1}};
+  cases.push_back(
+      tiny("nan_in_f32", [](TinyGguf& m) { set_f32(m.tensor("blk.0.ffn_up.weight"), 100, kNan); }));
+  cases.push_back(tiny("infinity_in_f32", [](TinyGguf& m) {
+    set_f32(m.tensor("blk.0.attn_v.weight"), 7, kInfinity);
+  }));
+  cases.push_back(
+      tiny("nan_in_norm", [](TinyGguf& m) { set_f32(m.tensor("output_norm.weight"), 0, kNan); }));
+  cases.push_back(tiny("nan_in_embedding",
+                       [](TinyGguf& m) { set_f32(m.tensor("token_embd.weight"), 0, kNan); }));
+  const std::pair<const char*, Format> scaled[] = {{"q8_0", Format::kQ8_0},
+                                                   {"q4_0", Format::kQ4_0},
+                                                   {"q4_1", Format::kQ4_1},
+                                                   {"q5_1", Format::kQ5_1}};
   for (const auto& [name, format] : scaled)
-    cases.push_back(tiny(std::string("nan_scale_") + name,
-                         [](TinyGguf& m) { set_f16(m.tensor("blk.0.ffn_gate.weight"), 0, kNan16); }, format));
-  cases.push_back(tiny("infinite_scale_q4_0",
-                       [](TinyGguf& m) { set_f16(m.tensor("blk.0.attn_k.weight"), 0, kInfinity16); },
-                       Format::kQ4_0));
-  cases.push_back(tiny("infinite_min_q4_1",
-                       [](TinyGguf& m) { set_f16(m.tensor("blk.0.attn_k.weight"), 2, kInfinity16); },
-                       Format::kQ4_1));
+    cases.push_back(tiny(
+        std::string("nan_scale_") + name,
+        [](TinyGguf& m) { set_f16(m.tensor("blk.0.ffn_gate.weight"), 0, kNan16); }, format));
+  cases.push_back(tiny(
+      "infinite_scale_q4_0",
+      [](TinyGguf& m) { set_f16(m.tensor("blk.0.attn_k.weight"), 0, kInfinity16); },
+      Format::kQ4_0));
+  cases.push_back(tiny(
+      "infinite_min_q4_1",
+      [](TinyGguf& m) { set_f16(m.tensor("blk.0.attn_k.weight"), 2, kInfinity16); },
+      Format::kQ4_1));
 }
 
 void add_metadata_cases(std::vector<Case>& cases) {
@@ -210,8 +230,10 @@ void add_metadata_cases(std::vector<Case>& cases) {
 }
 
 void add_truncated_cases(std::vector<Case>& cases) {
-  for (const std::size_t length : {0, 1, 3, 4, 7, 8, 16, 23, 24, 31, 40, 60, 100, 300, 600, 900, 1400, 5000, 40000})
-    cases.push_back(patched("cut_at_" + std::to_string(length), [length](std::string& b) { b.resize(length); }));
+  for (const std::size_t length :
+       {0, 1, 3, 4, 7, 8, 16, 23, 24, 31, 40, 60, 100, 300, 600, 900, 1400, 5000, 40000})
+    cases.push_back(patched("cut_at_" + std::to_string(length),
+                            [length](std::string& b) { b.resize(length); }));
   cases.push_back(patched("cut_by_a_byte", [](std::string& b) {
     // The padding behind the last tensor may be missing; its own bytes may not.
     b.resize(b.find_last_not_of('\0') - 8);
@@ -219,10 +241,13 @@ void add_truncated_cases(std::vector<Case>& cases) {
   cases.push_back(patched("cut_in_half", [](std::string& b) { b.resize(b.size() / 2); }));
 }
 
-// ---- Hugging Face folders ---------------------------------------------------------------------------
+// ---- Hugging Face folders
+// ---------------------------------------------------------------------------
 
-Arguments with_folder(const TemporaryFolder& folder, const std::function<void(const TemporaryFolder&)>& change) {
-  for (const char* name : {"config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json"})
+Arguments with_folder(const TemporaryFolder& folder,
+                      const std::function<void(const TemporaryFolder&)>& change) {
+  for (const char* name :
+       {"config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json"})
     std::filesystem::copy_file(kModels + "llama_f32/hf/" + name, folder.path() / name);
   change(folder);
   return generate_with(folder, folder.path());
@@ -237,7 +262,8 @@ Case config(std::string name, const std::function<void(json&)>& change) {
             });
           }};
 }
-Case file(std::string name, const std::string& which, const std::function<std::string(std::string)>& change) {
+Case file(std::string name, const std::string& which,
+          const std::function<std::string(std::string)>& change) {
   return {std::move(name), [which, change](const TemporaryFolder& folder) {
             return with_folder(folder, [&](const TemporaryFolder& f) {
               f.write(which, change(read_file(f.path() / which)));
@@ -284,7 +310,8 @@ void add_config_cases(std::vector<Case>& cases) {
   for (const char* key : {"hidden_size", "num_hidden_layers", "rms_norm_eps", "vocab_size"})
     cases.push_back(config(std::string("without_") + key, [key](json& c) { c.erase(key); }));
   const auto whole = [&](const char* what, const std::string& text) {
-    cases.push_back(file(std::string("config_") + what, "config.json", [text](const std::string&) { return text; }));
+    cases.push_back(file(std::string("config_") + what, "config.json",
+                         [text](const std::string&) { return text; }));
   };
   whole("empty", "");
   whole("no_json", "{\"architectures\": [");
@@ -314,11 +341,15 @@ void add_safetensors_cases(std::vector<Case>& cases) {
   bytes("header_0", [=](const std::string& b) { return with_length(b, 0); });
   bytes("header_no_json", [](std::string b) { return b[8] = '(', b; });
   const std::string norm = "model.norm.weight";
-  cases.push_back(header("offset_outside", [=](json& h) { h[norm]["data_offsets"] = {1 << 30, (1 << 30) + 256}; }));
-  cases.push_back(header("offset_2_63", [=](json& h) { h[norm]["data_offsets"] = {u64(1) << 63, (u64(1) << 63) + 256}; }));
+  cases.push_back(header("offset_outside",
+                         [=](json& h) { h[norm]["data_offsets"] = {1 << 30, (1 << 30) + 256}; }));
+  cases.push_back(header("offset_2_63", [=](json& h) {
+    h[norm]["data_offsets"] = {u64(1) << 63, (u64(1) << 63) + 256};
+  }));
   cases.push_back(header("offset_backwards", [=](json& h) { h[norm]["data_offsets"] = {256, 0}; }));
   cases.push_back(header("overlap", [=](json& h) { h[norm]["data_offsets"] = {0, 256}; }));
-  cases.push_back(header("shape_overflows", [=](json& h) { h[norm]["shape"] = {u64(1) << 40, u64(1) << 40}; }));
+  cases.push_back(
+      header("shape_overflows", [=](json& h) { h[norm]["shape"] = {u64(1) << 40, u64(1) << 40}; }));
   cases.push_back(header("shape_negative", [=](json& h) { h[norm]["shape"] = {-64}; }));
   cases.push_back(header("type_unknown", [=](json& h) { h[norm]["dtype"] = "F128"; }));
   cases.push_back(header("type_half", [=](json& h) { h[norm]["dtype"] = "F16"; }));
@@ -336,12 +367,14 @@ void add_safetensors_cases(std::vector<Case>& cases) {
                      }});
   };
   index("escapes_the_folder", R"({"weight_map": {"model.norm.weight": "../../../../etc/passwd"}})");
-  index("names_no_file", R"({"weight_map": {"model.norm.weight": "model-00001-of-00009.safetensors"}})");
+  index("names_no_file",
+        R"({"weight_map": {"model.norm.weight": "model-00001-of-00009.safetensors"}})");
   index("no_map", R"({"metadata": {}})");
   index("no_json", "{");
 }
 
-// ---- Texts: tokenizers, templates, requests ----------------------------------------------------------
+// ---- Texts: tokenizers, templates, requests
+// ----------------------------------------------------------
 
 Case tokenizer(std::string name, const std::string& text) {
   return {"tokenizer_" + name, [text](const TemporaryFolder& folder) {
@@ -363,28 +396,35 @@ void add_tokenizer_cases(std::vector<Case>& cases) {
   cases.push_back(tokenizer_with("model_unknown", [](json& t) { t["model"]["type"] = "Oracle"; }));
   cases.push_back(tokenizer_with("vocab_a_list", [](json& t) { t["model"]["vocab"] = {1, 2}; }));
   cases.push_back(tokenizer_with("id_negative", [](json& t) { t["model"]["vocab"]["a"] = -1; }));
-  cases.push_back(tokenizer_with("id_2_40", [](json& t) { t["model"]["vocab"]["a"] = u64(1) << 40; }));
-  cases.push_back(tokenizer_with("merge_of_nothing", [](json& t) { t["model"]["merges"][0] = {"no", "such"}; }));
+  cases.push_back(
+      tokenizer_with("id_2_40", [](json& t) { t["model"]["vocab"]["a"] = u64(1) << 40; }));
+  cases.push_back(tokenizer_with("merge_of_nothing",
+                                 [](json& t) { t["model"]["merges"][0] = {"no", "such"}; }));
   cases.push_back(tokenizer_with("merge_a_number", [](json& t) { t["model"]["merges"][0] = 5; }));
-  cases.push_back(tokenizer_with("added_id_2_40", [](json& t) { t["added_tokens"][0]["id"] = u64(1) << 40; }));
+  cases.push_back(
+      tokenizer_with("added_id_2_40", [](json& t) { t["added_tokens"][0]["id"] = u64(1) << 40; }));
 }
 
 Case chat_template(std::string name, const std::string& source) {
   return {"template_" + name, [source](const TemporaryFolder& folder) {
-            std::filesystem::copy_file(kModels + "llama_f32/hf/tokenizer.json", folder.path() / "tokenizer.json");
+            std::filesystem::copy_file(kModels + "llama_f32/hf/tokenizer.json",
+                                       folder.path() / "tokenizer.json");
             folder.write("chat_template.jinja", source);
             return Arguments{"template", folder.path(), "-m", "Hello"};
           }};
 }
 
 void add_template_cases(std::vector<Case>& cases) {
-  cases.push_back(chat_template("cyclic_macro", "{% macro a() %}{{ b() }}{% endmacro %}"
-                                                "{% macro b() %}{{ a() }}{% endmacro %}{{ a() }}"));
+  cases.push_back(chat_template("cyclic_macro",
+                                "{% macro a() %}{{ b() }}{% endmacro %}"
+                                "{% macro b() %}{{ a() }}{% endmacro %}{{ a() }}"));
   cases.push_back(chat_template("endless_loop", "{% for i in range(1000000000) %}x{% endfor %}"));
-  cases.push_back(chat_template("nested_loops", "{% for i in range(99999) %}{% for j in range(99999) %}"
-                                                "{{ i }}{% endfor %}{% endfor %}"));
-  cases.push_back(chat_template("doubling", "{% set ns = namespace(s='x') %}{% for i in range(99) %}"
-                                            "{% set ns.s = ns.s ~ ns.s %}{% endfor %}{{ ns.s }}"));
+  cases.push_back(chat_template("nested_loops",
+                                "{% for i in range(99999) %}{% for j in range(99999) %}"
+                                "{{ i }}{% endfor %}{% endfor %}"));
+  cases.push_back(chat_template("doubling",
+                                "{% set ns = namespace(s='x') %}{% for i in range(99) %}"
+                                "{% set ns.s = ns.s ~ ns.s %}{% endfor %}{{ ns.s }}"));
   cases.push_back(chat_template("huge_string", "{{ 'x' * 100000000000 }}"));
   cases.push_back(chat_template("unclosed", "{% for m in messages %}"));
   cases.push_back(chat_template("unknown_filter", "{{ messages | launder }}"));
@@ -394,13 +434,15 @@ void add_template_cases(std::vector<Case>& cases) {
 }
 
 void add_request_cases(std::vector<Case>& cases) {
-  const auto add = [&](std::string name, const std::function<Arguments(const TemporaryFolder&)>& prepare) {
+  const auto add = [&](std::string name,
+                       const std::function<Arguments(const TemporaryFolder&)>& prepare) {
     cases.push_back({std::move(name), prepare});
   };
   const std::string model = kModels + "llama_f32/model.gguf";
   const auto ids = [&](const char* name, const std::string& text) {
     add(std::string("ids_") + name, [=](const TemporaryFolder& f) {
-      return Arguments{"generate", model, "--tokens", f.write("ids.json", text), "--max-tokens", "1"};
+      return Arguments{"generate",     model, "--tokens", f.write("ids.json", text),
+                       "--max-tokens", "1"};
     });
   };
   ids("empty_list", "[]");
@@ -426,7 +468,8 @@ void add_request_cases(std::vector<Case>& cases) {
   add("tokenize_text_missing", [=](const TemporaryFolder& f) {
     return Arguments{"tokenize", model, "--jsonl", f.write("in.jsonl", "{\"txt\": 1}\n")};
   });
-  add("model_is_no_file", [](const TemporaryFolder& f) { return generate_with(f, "/no/such/model.gguf"); });
+  add("model_is_no_file",
+      [](const TemporaryFolder& f) { return generate_with(f, "/no/such/model.gguf"); });
   add("model_is_a_device", [](const TemporaryFolder& f) { return generate_with(f, "/dev/zero"); });
   add("model_is_an_empty_folder", [](const TemporaryFolder& f) {
     std::filesystem::create_directory(f.path() / "empty");
@@ -436,7 +479,8 @@ void add_request_cases(std::vector<Case>& cases) {
     return Arguments{"generate", model, "--prompt-file", "/no/such/prompt.txt"};
   });
   add("out_folder_missing", [=](const TemporaryFolder& f) {
-    return Arguments{"logits", model, "--tokens", f.write("ids.json", "[1]"), "--out", "/no/such/folder/x.npy"};
+    return Arguments{
+        "logits", model, "--tokens", f.write("ids.json", "[1]"), "--out", "/no/such/folder/x.npy"};
   });
   add("text_too_short", [=](const TemporaryFolder& f) {
     return Arguments{"perplexity", model, "--file", f.write("text.txt", "short")};
@@ -486,7 +530,8 @@ INSTANTIATE_TEST_SUITE_P(All, HostileFile, ::testing::ValuesIn(all_cases()),
 
 // What the cases change is valid before they change it.
 TEST(HostileFile, TheUnchangedModelsRun) {
-  for (const Format format : {Format::kF32, Format::kQ8_0, Format::kQ4_0, Format::kQ4_1, Format::kQ5_1}) {
+  for (const Format format :
+       {Format::kF32, Format::kQ8_0, Format::kQ4_0, Format::kQ4_1, Format::kQ5_1}) {
     const TemporaryFolder folder;
     const auto path = folder.path() / "model.gguf";
     ASSERT_TRUE(TinyGguf(format).write(path));

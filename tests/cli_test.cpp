@@ -1,5 +1,5 @@
-// The program from outside: every command on the tiny golden checkpoints, what it prints, what it says
-// when it is used wrongly, and a chat in a terminal of its own.
+// The program from outside: every command on the tiny golden checkpoints, what it prints, what it
+// says when it is used wrongly, and a chat in a terminal of its own.
 #include <gtest/gtest.h>
 #include <pty.h>
 
@@ -66,21 +66,24 @@ TEST(Program, WrongUseIsOneLineAndCode2) {
   expect_error(run_program({"levitate"}), 2, "--help");
   expect_error(run_program({"generate", kTiny}), 2, "generate --help");
   expect_error(run_program({"generate", kTiny, "--prompt", "a", "--tokens", "b"}), 2, "--help");
-  expect_error(run_program({"generate", kTiny, "--prompt", "a", "--max-tokens", "many"}), 2, "--help");
+  expect_error(run_program({"generate", kTiny, "--prompt", "a", "--max-tokens", "many"}), 2,
+               "--help");
   expect_error(run_program({"generate", kTiny, "--prompt", "a", "--kv", "f8"}), 2, "f8");
   expect_error(run_program({"bench", kTiny, "--planet", "Mars"}), 2, "--planet");
 }
 
 TEST(Program, SamplerRangesAreErrors) {
-  expect_error(run_program({"generate", kTiny, "--prompt", "a", "--temperature", "-1"}), 1, "temperature");
+  expect_error(run_program({"generate", kTiny, "--prompt", "a", "--temperature", "-1"}), 1,
+               "temperature");
   expect_error(run_program({"generate", kTiny, "--prompt", "a", "--top-p", "7"}), 1, "top");
 }
 
 TEST(Program, AReaderThatLeavesIsNoError) {
-  const std::string command = std::string(ORRERY_PROGRAM) + " inspect --kernels 2>&1 >/dev/null | head -c 1; " +
-                              ORRERY_PROGRAM + " generate " + kTiny +
-                              " --prompt a --max-tokens 200 --ignore-eos 2>/dev/null | head -c 1 > /dev/null; "
-                              "exit ${PIPESTATUS[0]}";
+  const std::string command =
+      std::string(ORRERY_PROGRAM) + " inspect --kernels 2>&1 >/dev/null | head -c 1; " +
+      ORRERY_PROGRAM + " generate " + kTiny +
+      " --prompt a --max-tokens 200 --ignore-eos 2>/dev/null | head -c 1 > /dev/null; "
+      "exit ${PIPESTATUS[0]}";
   EXPECT_EQ(WEXITSTATUS(std::system(("bash -c '" + command + "'").c_str())), 0);
 }
 
@@ -91,7 +94,8 @@ TEST(Program, AFullDiskIsAnError) {
 }
 
 TEST(Program, ALoweredCeilingThatDoesNotExistIsAnError) {
-  const Outcome outcome = run_program({{"generate", kTiny, "--prompt", "a"}, "", {"ORRERY_ISA=mmx"}, "", 60});
+  const Outcome outcome =
+      run_program({{"generate", kTiny, "--prompt", "a"}, "", {"ORRERY_ISA=mmx"}, "", 60});
   expect_error(outcome, 1, "mmx");
 }
 
@@ -102,22 +106,26 @@ TEST(ModelNames, AreFoundInTheCacheByTheirBeginning) {
   std::filesystem::create_symlink(kTiny, models / "Tiny-A.gguf");
   std::filesystem::create_symlink(kTiny, models / "Tiny-B.gguf");
   const auto inspect = [&](const std::string& name) {
-    return run_program({{"inspect", name, "--json"}, "", {"XDG_CACHE_HOME=" + cache.path().string()}, "", 60});
+    return run_program(
+        {{"inspect", name, "--json"}, "", {"XDG_CACHE_HOME=" + cache.path().string()}, "", 60});
   };
   expect_ok(inspect("Tiny-A.gguf"));
   expect_ok(inspect("tiny-b"));
   expect_error(inspect("tiny"), 1, "Tiny-A.gguf, Tiny-B.gguf");
   expect_error(inspect("Tinny-A"), 1, "near names: Tiny-A.gguf");
-  const Outcome without = run_program({{"run"}, "", {"XDG_CACHE_HOME=" + cache.path().string()}, "", 60});
+  const Outcome without =
+      run_program({{"run"}, "", {"XDG_CACHE_HOME=" + cache.path().string()}, "", 60});
   expect_error(without, 1, "./dev run");
 }
 
-// ---- generate, logits ---------------------------------------------------------------------------------
+// ---- generate, logits
+// ---------------------------------------------------------------------------------
 
 json generate_json(const std::string& model, const std::vector<std::string>& more) {
   const TemporaryFolder folder;
   std::vector<std::string> arguments = {"generate", model, "--tokens",
-                                        folder.write("ids.json", golden()["greedy"]["ids"].dump()), "--json"};
+                                        folder.write("ids.json", golden()["greedy"]["ids"].dump()),
+                                        "--json"};
   arguments.insert(arguments.end(), more.begin(), more.end());
   const Outcome outcome = run_program(arguments);
   expect_ok(outcome);
@@ -152,11 +160,13 @@ TEST(Generate, ThreadsChunksAndKvFormatsAreTaken) {
 }
 
 TEST(Generate, TheSameSeedGivesTheSameReply) {
-  const std::vector<std::string> flags = {"--seed", "5", "--temperature", "1.5", "--ignore-eos", "-n", "24"};
+  const std::vector<std::string> flags = {"--seed", "5", "--temperature", "1.5", "--ignore-eos",
+                                          "-n",     "24"};
   const json first = generate_json(kTiny, flags), again = generate_json(kTiny, flags);
   EXPECT_EQ(first["tokens"], again["tokens"]);
   EXPECT_EQ(first["seed"], 5);
-  EXPECT_NE(generate_json(kTiny, {"--seed", "6", "--temperature", "1.5", "--ignore-eos", "-n", "24"})["tokens"],
+  EXPECT_NE(generate_json(kTiny, {"--seed", "6", "--temperature", "1.5", "--ignore-eos", "-n",
+                                  "24"})["tokens"],
             first["tokens"]);
 }
 
@@ -165,7 +175,8 @@ TEST(Generate, StopsBeforeAStopText) {
   const std::string text = whole["text"];
   ASSERT_GT(text.size(), 8u);
   const std::string stop = text.substr(text.size() / 2, 3);
-  const json cut = generate_json(kTiny, {"--greedy", "--ignore-eos", "-n", "20", "--stop", "never there", "--stop", stop});
+  const json cut = generate_json(
+      kTiny, {"--greedy", "--ignore-eos", "-n", "20", "--stop", "never there", "--stop", stop});
   EXPECT_EQ(cut["finish"], "stop_text");
   EXPECT_EQ(cut["text"], text.substr(0, text.find(stop)));
 }
@@ -180,7 +191,8 @@ TEST(Generate, StreamsThePlainTextAndTakesFilesAndStdin) {
     return outcome.out;
   };
   const std::string text = with({"generate", kTiny, "--prompt", "The moon"}, "");
-  EXPECT_EQ(with({"generate", kTiny, "--prompt-file", folder.write("p.txt", "The moon")}, ""), text);
+  EXPECT_EQ(with({"generate", kTiny, "--prompt-file", folder.write("p.txt", "The moon")}, ""),
+            text);
   EXPECT_EQ(with({"generate", kTiny, "--prompt-file", "-"}, "The moon"), text);
   EXPECT_NE(with({"generate", kTiny, "--chat", "--prompt", "The moon"}, ""), text);
   EXPECT_GT(text.size(), 1u);
@@ -199,9 +211,9 @@ TEST(Logits, AreTheOracles) {
   const TemporaryFolder folder;
   const std::string out = folder.path() / "logits.npy";
   for (const auto& [exact, bound] : {std::pair{true, 1e-4}, std::pair{false, 2e-2}}) {
-    std::vector<std::string> arguments = {"logits", kTiny, "--tokens",
-                                          folder.write("ids.json", golden()["prompts"][1]["ids"].dump()),
-                                          "--out", out};
+    std::vector<std::string> arguments = {
+        "logits", kTiny, "--tokens", folder.write("ids.json", golden()["prompts"][1]["ids"].dump()),
+        "--out",  out};
     if (exact) arguments.push_back("--exact");
     expect_ok(run_program(arguments));
     const auto ours = testing::read_npy<f32>(out);
@@ -211,7 +223,8 @@ TEST(Logits, AreTheOracles) {
   }
 }
 
-// ---- tokenize, template -------------------------------------------------------------------------------
+// ---- tokenize, template
+// -------------------------------------------------------------------------------
 
 TEST(Tokenize, AnswersLinesFromGgufFolderAndTokenizerAlone) {
   const TemporaryFolder alone;
@@ -220,12 +233,14 @@ TEST(Tokenize, AnswersLinesFromGgufFolderAndTokenizerAlone) {
   std::string in;
   for (const json& text : texts) in += json{{"text", text}}.dump() + "\n";
   std::string first;
-  for (const std::string& model : {kTiny, kFolder, alone.path().string(), alone.path().string() + "/tokenizer.json"}) {
+  for (const std::string& model :
+       {kTiny, kFolder, alone.path().string(), alone.path().string() + "/tokenizer.json"}) {
     const Outcome outcome = run_program({"tokenize", model, "--jsonl", "-"}, in);
     expect_ok(outcome);
     const auto answers = lines_of(outcome.out);
     ASSERT_EQ(answers.size(), texts.size());
-    for (std::size_t i = 0; i < texts.size(); ++i) EXPECT_EQ(answers[i]["decoded"], texts[i]) << model;
+    for (std::size_t i = 0; i < texts.size(); ++i)
+      EXPECT_EQ(answers[i]["decoded"], texts[i]) << model;
     EXPECT_EQ(answers[3]["ids"].front(), 1);  // <s>, recognised in the text
     EXPECT_TRUE(answers[0]["ids"].empty());
     if (first.empty()) first = outcome.out;
@@ -245,16 +260,23 @@ TEST(Tokenize, ShowsPeopleThePieces) {
 }
 
 TEST(Tokenize, NamesTheLineThatIsWrong) {
-  expect_error(run_program({"tokenize", kTiny, "--jsonl", "-"}, "{\"text\":\"a\"}\n\n{\"text\":7}\n"), 1, "stdin, line 3");
+  expect_error(
+      run_program({"tokenize", kTiny, "--jsonl", "-"}, "{\"text\":\"a\"}\n\n{\"text\":7}\n"), 1,
+      "stdin, line 3");
 }
 
 TEST(Template, RendersChatsOfEveryKindOfModel) {
   const std::string in =
-      R"({"messages":[{"role":"user","content":"Hi"}],"add_generation_prompt":true})" "\n"
-      R"({"messages":[{"role":"user","content":"Hi"}]})" "\n"
-      R"({"messages":[],"template":"{{ bos_token }}{{ name }}{{ tools is none }}","kwargs":{"name":"Io"}})" "\n"
-      R"({"messages":[],"template":"{% macro a() %}{{ a() }}{% endmacro %}{{ a() }}"})" "\n"
-      R"({"messages":[],"template":"{{ raise_exception('no') }}"})" "\n";
+      R"({"messages":[{"role":"user","content":"Hi"}],"add_generation_prompt":true})"
+      "\n"
+      R"({"messages":[{"role":"user","content":"Hi"}]})"
+      "\n"
+      R"({"messages":[],"template":"{{ bos_token }}{{ name }}{{ tools is none }}","kwargs":{"name":"Io"}})"
+      "\n"
+      R"({"messages":[],"template":"{% macro a() %}{{ a() }}{% endmacro %}{{ a() }}"})"
+      "\n"
+      R"({"messages":[],"template":"{{ raise_exception('no') }}"})"
+      "\n";
   for (const std::string& model : {kTiny, kFolder}) {
     const Outcome outcome = run_program({"template", model, "--jsonl", "-"}, in);
     expect_ok(outcome);
@@ -272,11 +294,13 @@ TEST(Template, ShowsAChat) {
   const Outcome outcome = run_program({"template", kTiny, "--system", "S", "-m", "Hi", "-m", "Yo"});
   EXPECT_EQ(outcome.code, 0) << outcome.err;
   EXPECT_EQ(outcome.err, "orrery: note: the template ignores tools\n");
-  EXPECT_NE(outcome.out.find("<s>system: S</s><s>user: Hi</s><s>assistant: Yo</s><s>assistant:"), std::string::npos)
+  EXPECT_NE(outcome.out.find("<s>system: S</s><s>user: Hi</s><s>assistant: Yo</s><s>assistant:"),
+            std::string::npos)
       << outcome.out;
 }
 
-// ---- perplexity, bench, inspect ---------------------------------------------------------------------
+// ---- perplexity, bench, inspect
+// ---------------------------------------------------------------------
 
 // The definition, from logits that the program wrote: windows of 32 tokens, the second half scored.
 f64 perplexity_by_hand(const TemporaryFolder& folder, const json& ids, u32 window) {
@@ -285,7 +309,8 @@ f64 perplexity_by_hand(const TemporaryFolder& folder, const json& ids, u32 windo
   for (u32 start = 0; start + window <= ids.size(); start += window) {
     const json part(std::vector<json>(ids.begin() + start, ids.begin() + start + window));
     const std::string out = folder.path() / "window.npy";
-    expect_ok(run_program({"logits", kTiny, "--tokens", folder.write("w.json", part.dump()), "--out", out}));
+    expect_ok(run_program(
+        {"logits", kTiny, "--tokens", folder.write("w.json", part.dump()), "--out", out}));
     const auto logits = testing::read_npy<f32>(out);
     for (u32 i = window / 2; i + 1 < window; ++i, ++count) {
       const f32* row = logits.values.data() + u64(i) * logits.shape[1];
@@ -301,10 +326,12 @@ TEST(Perplexity, IsTheDefinition) {
   const TemporaryFolder folder;
   std::string text;
   for (int i = 0; i < 12; ++i) text += "The moon goes round the earth; " + std::to_string(i) + ". ";
-  const Outcome tokens = run_program({"tokenize", kTiny, "--jsonl", "-"}, json{{"text", text}}.dump() + "\n");
+  const Outcome tokens =
+      run_program({"tokenize", kTiny, "--jsonl", "-"}, json{{"text", text}}.dump() + "\n");
   const json ids = json::parse(tokens.out)["ids"];
   ASSERT_GE(ids.size(), 64u);
-  const Outcome outcome = run_program({"perplexity", kTiny, "--file", folder.write("t.txt", text + "\n"), "--ctx", "32", "--json"});
+  const Outcome outcome = run_program(
+      {"perplexity", kTiny, "--file", folder.write("t.txt", text + "\n"), "--ctx", "32", "--json"});
   expect_ok(outcome);
   const json answer = json::parse(outcome.out);
   const f64 expected = perplexity_by_hand(folder, ids, 32);
@@ -314,7 +341,8 @@ TEST(Perplexity, IsTheDefinition) {
 }
 
 TEST(Bench, PrintsEveryRow) {
-  const Outcome outcome = run_program({"bench", kTiny, "-p", "16,32", "-n", "8", "-d", "0,64", "-r", "3", "--json", "--no-probe"});
+  const Outcome outcome = run_program(
+      {"bench", kTiny, "-p", "16,32", "-n", "8", "-d", "0,64", "-r", "3", "--json", "--no-probe"});
   expect_ok(outcome);
   const json answer = json::parse(outcome.out);
   std::vector<std::string> tests;
@@ -327,9 +355,11 @@ TEST(Bench, PrintsEveryRow) {
     EXPECT_GT(row["bytes_per_token"], 0.0);
     EXPECT_GT(row["gops"], 0.0);
   }
-  EXPECT_EQ(tests, (std::vector<std::string>{"pp16", "pp32", "tg8", "pp16@d64", "pp32@d64", "tg8@d64"}));
+  EXPECT_EQ(tests,
+            (std::vector<std::string>{"pp16", "pp32", "tg8", "pp16@d64", "pp32@d64", "tg8@d64"}));
   EXPECT_FALSE(answer["cpu"].get<std::string>().empty());
-  // 2 layers of (2 x 64 x 64 + 2 x 32 x 64 + 3 x 96 x 64) weights and an output of 321 x 64, twice each.
+  // 2 layers of (2 x 64 x 64 + 2 x 32 x 64 + 3 x 96 x 64) weights and an output of 321 x 64, twice
+  // each.
   const json& decode = answer["results"][2];
   const f64 operations = f64(decode["gops"]) * 1e9 / f64(decode["tokens_per_second"]["median"]);
   EXPECT_NEAR(operations, 2.0 * (2 * (2 * 64 * 64 + 2 * 32 * 64 + 3 * 96 * 64) + 321 * 64), 1.0);
@@ -347,7 +377,8 @@ TEST(Inspect, TellsWhatIsInAModel) {
   const Outcome outcome = run_program({"inspect", kTiny, "--json", "--tensors"});
   expect_ok(outcome);
   const json facts = json::parse(outcome.out);
-  EXPECT_EQ(facts["parameters"], 2 * 321 * 64 + 64 + 2 * (2 * 64 + 2 * 64 * 64 + 2 * 32 * 64 + 3 * 96 * 64));
+  EXPECT_EQ(facts["parameters"],
+            2 * 321 * 64 + 64 + 2 * (2 * 64 + 2 * 64 * 64 + 2 * 32 * 64 + 3 * 96 * 64));
   EXPECT_EQ(facts["layers"].size(), 1u);
   EXPECT_TRUE(facts["layers"][0].get<std::string>().starts_with("2 x ")) << facts["layers"];
   EXPECT_EQ(facts["kv_bytes_per_token"], 2 * 2 * 2 * 16 * 2);
@@ -361,12 +392,13 @@ TEST(Inspect, TellsWhatIsInAModel) {
   }
 }
 
-// ---- run ----------------------------------------------------------------------------------------------
+// ---- run
+// ----------------------------------------------------------------------------------------------
 
 TEST(RunWithoutTerminal, AnswersOneQuestion) {
   const Outcome outcome = run_program({"run", kTiny});
   EXPECT_EQ(outcome.code, 0) << outcome.err;
-  EXPECT_TRUE(outcome.out.starts_with("What is an orrery?")) << outcome.out;
+  EXPECT_TRUE(outcome.out.starts_with("What is gravity?")) << outcome.out;
   EXPECT_NE(outcome.err.find("tok/s"), std::string::npos) << outcome.err;
   const Outcome other = run_program({"run", kTiny, "--prompt", "Hi", "--greedy", "-n", "4"});
   EXPECT_EQ(other.code, 0) << other.err;
@@ -394,7 +426,9 @@ class Terminal {
     if (child_ > 0) ::kill(child_, SIGKILL), ::waitpid(child_, nullptr, 0);
     ::close(file_);
   }
-  void type(std::string_view keys) { EXPECT_EQ(::write(file_, keys.data(), keys.size()), ssize_t(keys.size())); }
+  void type(std::string_view keys) {
+    EXPECT_EQ(::write(file_, keys.data(), keys.size()), ssize_t(keys.size()));
+  }
   // Reads until the screen has shown `text` once more; false after 20 seconds.
   bool wait_for(std::string_view text) {
     const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(20);

@@ -23,9 +23,12 @@ CELL_WIDTH, LINE_HEIGHT, MARGIN, TITLE_HEIGHT = 8.4, 19, 16, 30
 
 # One step of the stream: a control sequence, an operating-system command, another escape, a control
 # character, or text.
-STEP = re.compile(r"\x1b\[(?P<private>[?>=]?)(?P<numbers>[\d;]*)(?P<verb>[A-Za-z])"
-                  r"|\x1b\](?:[^\x07\x1b]*)(?:\x07|\x1b\\)|\x1b[()][A-Z0-9]|\x1b."
-                  r"|(?P<control>[\x00-\x1f\x7f])|(?P<text>[^\x00-\x1f\x7f]+)", re.DOTALL)
+STEP = re.compile(
+    r"\x1b\[(?P<private>[?>=]?)(?P<numbers>[\d;]*)(?P<verb>[A-Za-z])"
+    r"|\x1b\](?:[^\x07\x1b]*)(?:\x07|\x1b\\)|\x1b[()][A-Z0-9]|\x1b."
+    r"|(?P<control>[\x00-\x1f\x7f])|(?P<text>[^\x00-\x1f\x7f]+)",
+    re.DOTALL,
+)
 
 
 @dataclass(frozen=True)
@@ -59,7 +62,7 @@ def styled(style, numbers):
         elif code == 39:
             style = replace(style, colour=INK)
         elif code in (38, 48):
-            del queue[:2 if queue[:1] == [5] else 4]
+            del queue[: 2 if queue[:1] == [5] else 4]
     return style
 
 
@@ -98,10 +101,10 @@ class Screen:
         if verb == "m":
             self.style = styled(self.style, numbers)
         elif verb == "K":
-            del self.lines[self.row][self.column if count == 0 else 0:]
+            del self.lines[self.row][self.column if count == 0 else 0 :]
         elif verb == "J" and count == 0:
-            del self.lines[self.row][self.column:]
-            del self.lines[self.row + 1:]
+            del self.lines[self.row][self.column :]
+            del self.lines[self.row + 1 :]
         elif verb == "A":
             self.row = max(0, self.row - max(1, count))
         elif verb == "C":
@@ -136,17 +139,23 @@ def runs(line):
 def draw(lines, columns, title):
     width = 2 * MARGIN + CELL_WIDTH * columns
     height = TITLE_HEIGHT + 2 * MARGIN + LINE_HEIGHT * len(lines)
-    out = [f'<svg xmlns="http://www.w3.org/2000/svg" width="{width:.0f}" height="{height:.0f}" '
-           f'viewBox="0 0 {width:.0f} {height:.0f}" role="img" aria-label="{escape(title)}">',
-           f'<rect width="100%" height="100%" rx="8" fill="{PAPER}"/>',
-           f'<path d="M0 {TITLE_HEIGHT}V8a8 8 0 0 1 8-8H{width - 8:.0f}a8 8 0 0 1 8 8'
-           f'V{TITLE_HEIGHT}z" fill="{BAR}"/>']
+    out = [
+        f'<svg xmlns="http://www.w3.org/2000/svg" width="{width:.0f}" height="{height:.0f}" '
+        f'viewBox="0 0 {width:.0f} {height:.0f}" role="img" aria-label="{escape(title)}">',
+        f'<rect width="100%" height="100%" rx="8" fill="{PAPER}"/>',
+        f'<path d="M0 {TITLE_HEIGHT}V8a8 8 0 0 1 8-8H{width - 8:.0f}a8 8 0 0 1 8 8'
+        f'V{TITLE_HEIGHT}z" fill="{BAR}"/>',
+    ]
     for index, colour in enumerate(("#bf616a", "#ebcb8b", "#a3be8c")):
         out.append(f'<circle cx="{18 + 20 * index}" cy="15" r="6" fill="{colour}"/>')
-    out.append(f'<text x="{width / 2:.0f}" y="20" fill="{DIM}" text-anchor="middle" '
-               f'font-family="sans-serif" font-size="13">{escape(title)}</text>')
-    out.append('<g font-family="ui-monospace,\'DejaVu Sans Mono\',Menlo,Consolas,monospace" '
-               'font-size="14" xml:space="preserve">')
+    out.append(
+        f'<text x="{width / 2:.0f}" y="20" fill="{DIM}" text-anchor="middle" '
+        f'font-family="sans-serif" font-size="13">{escape(title)}</text>'
+    )
+    out.append(
+        "<g font-family=\"ui-monospace,'DejaVu Sans Mono',Menlo,Consolas,monospace\" "
+        'font-size="14" xml:space="preserve">'
+    )
     for row, line in enumerate(lines):
         y = TITLE_HEIGHT + MARGIN + LINE_HEIGHT * row + 14
         for column, text, style in runs(line):
@@ -155,8 +164,10 @@ def draw(lines, columns, title):
             x = MARGIN + CELL_WIDTH * column
             weight = ' font-weight="bold"' if style.bold else ""
             slant = ' font-style="italic"' if style.italic else ""
-            out.append(f'<text x="{x:.1f}" y="{y}" fill="{style.colour}"{weight}{slant} '
-                       f'textLength="{CELL_WIDTH * len(text):.1f}">{escape(text)}</text>')
+            out.append(
+                f'<text x="{x:.1f}" y="{y}" fill="{style.colour}"{weight}{slant} '
+                f'textLength="{CELL_WIDTH * len(text):.1f}">{escape(text)}</text>'
+            )
     return "\n".join([*out, "</g>", "</svg>"]) + "\n"
 
 
@@ -178,8 +189,9 @@ def main():
         lines.pop()
     if not lines:
         sys.exit("terminal_picture: error: the session shows nothing")
-    options.picture.write_text(draw(lines[-options.lines:], options.columns, options.title),
-                               encoding="utf-8")
+    options.picture.write_text(
+        draw(lines[-options.lines :], options.columns, options.title), encoding="utf-8"
+    )
 
 
 if __name__ == "__main__":

@@ -61,11 +61,13 @@ Result<std::vector<text::TokenId>> Conversation::prompt() {
       encode_chat(*engine_, messages(), variables_, &begins_thinking_));
   if (ids.empty()) return fail("the chat template gives an empty prompt");
   if (ids.size() >= engine_->context())
-    return fail("the conversation has {} tokens, the context {}: start anew with /reset, or give a "
-                "longer --ctx",
-                ids.size(), engine_->context());
+    return fail(
+        "the conversation has {} tokens, the context {}: start anew with /reset, or give a "
+        "longer --ctx",
+        ids.size(), engine_->context());
   const auto& cached = sequence_.tokens();
-  const auto parting = std::mismatch(ids.begin(), ids.end() - 1, cached.begin(), cached.end()).first;
+  const auto parting =
+      std::mismatch(ids.begin(), ids.end() - 1, cached.begin(), cached.end()).first;
   prompt_tokens_ = u32(ids.size());
   cached_tokens_ = u32(parting - ids.begin());
   sequence_.truncate(cached_tokens_);

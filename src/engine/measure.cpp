@@ -33,7 +33,8 @@ Result<void> feed_singly(Engine& engine, Sequence& sequence, std::span<const Tok
 }  // namespace
 
 std::string Measurement::name() const {
-  return fmt::format("{}{}{}", prompt ? "pp" : "tg", tokens, depth ? fmt::format("@d{}", depth) : "");
+  return fmt::format("{}{}{}", prompt ? "pp" : "tg", tokens,
+                     depth ? fmt::format("@d{}", depth) : "");
 }
 
 TokenCost token_cost(const Engine& engine) {
@@ -56,10 +57,15 @@ TokenCost token_cost(const Engine& engine) {
 Result<Measurement> measure(Engine& engine, const MeasureOptions& options, Progress& progress) {
   const u32 tokens = options.tokens;
   if (tokens == 0 || u64(options.depth) + tokens > engine.context())
-    return fail("{} tokens at depth {} in a context of {}", tokens, options.depth, engine.context());
+    return fail("{} tokens at depth {} in a context of {}", tokens, options.depth,
+                engine.context());
   const TokenCost cost = token_cost(engine);
-  Measurement result{.prompt = options.prompt, .tokens = tokens, .depth = options.depth, .seconds = {},
-                     .bytes_per_token = 0, .operations_per_token = 0};
+  Measurement result{.prompt = options.prompt,
+                     .tokens = tokens,
+                     .depth = options.depth,
+                     .seconds = {},
+                     .bytes_per_token = 0,
+                     .operations_per_token = 0};
   const f64 mean_position = options.depth + (tokens - 1) / 2.0;
   if (options.prompt) {
     result.bytes_per_token = f64(cost.bytes) / tokens;

@@ -1,7 +1,8 @@
-// measure: how fast prompts and replies go, as llama-bench runs them: random ids, a warm-up, repetitions.
+// measure: how fast prompts and replies go, as llama-bench runs them: random ids, a warm-up,
+// repetitions.
 //
-// What is measured is the pass alone: no tokenizer, no sampling. Beside each speed stands what it costs
-// in bytes and operations, so that it can be held against what the machine can do.
+// What is measured is the pass alone: no tokenizer, no sampling. Beside each speed stands what it
+// costs in bytes and operations, so that it can be held against what the machine can do.
 #pragma once
 
 #include "engine/engine.h"
@@ -18,10 +19,10 @@ struct TokenCost {
 [[nodiscard]] TokenCost token_cost(const Engine& engine);
 
 struct Measurement {
-  bool prompt;          // a prompt of `tokens`, or `tokens` one after the other
-  u32 tokens, depth;    // depth: positions that are already in the cache
+  bool prompt;               // a prompt of `tokens`, or `tokens` one after the other
+  u32 tokens, depth;         // depth: positions that are already in the cache
   std::vector<f64> seconds;  // one a repetition
-  f64 bytes_per_token;  // weights and, on average, keys and values that each token reads
+  f64 bytes_per_token;       // weights and, on average, keys and values that each token reads
   f64 operations_per_token;
   [[nodiscard]] std::string name() const;  // "pp512", "tg128@d8192"
 };

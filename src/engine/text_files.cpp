@@ -59,8 +59,8 @@ void read_template(const fs::path& folder, TextFiles& files) {
   const fs::path settings = folder / "tokenizer_config.json";
   if (!is_there(settings)) {
     if (files.why_no_template.empty())
-      files.why_no_template = fmt::format("{} has no chat_template.jinja and no tokenizer_config.json",
-                                          folder.string());
+      files.why_no_template = fmt::format(
+          "{} has no chat_template.jinja and no tokenizer_config.json", folder.string());
     return;
   }
   const auto json = read_text_file(settings);

@@ -38,7 +38,8 @@ class Controls {
 
 }  // namespace
 
-std::vector<TokenId> encode_segments(const Tokenizer& tokenizer, std::span<const Segment> segments) {
+std::vector<TokenId> encode_segments(const Tokenizer& tokenizer,
+                                     std::span<const Segment> segments) {
   std::string whole;
   std::vector<Segment> parts;  // neighbours of the same trust put together
   for (const Segment& segment : segments) {

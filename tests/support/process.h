@@ -1,5 +1,5 @@
-// run_program: the built program in a process of its own, and all that can be seen of it from outside:
-// exit code or signal, both outputs, time, peak memory.
+// run_program: the built program in a process of its own, and all that can be seen of it from
+// outside: exit code or signal, both outputs, time, peak memory.
 #pragma once
 
 #include <fcntl.h>
@@ -51,8 +51,8 @@ inline std::string read_file(const std::filesystem::path& path) {
 }
 
 struct Outcome {
-  int code = -1;    // exit code; -1 when it died of a signal or ran out of time
-  int signal = 0;   // that ended it
+  int code = -1;   // exit code; -1 when it died of a signal or ran out of time
+  int signal = 0;  // that ended it
   bool timed_out = false;
   std::string out, err;
   f64 seconds = 0;
@@ -61,9 +61,9 @@ struct Outcome {
 
 struct Run {
   std::vector<std::string> arguments;
-  std::string in;                         // stdin; a file, so never a terminal
-  std::vector<std::string> environment;   // "NAME=value", beside the caller's
-  std::string out_path;                   // where stdout goes instead of Outcome::out
+  std::string in;                        // stdin; a file, so never a terminal
+  std::vector<std::string> environment;  // "NAME=value", beside the caller's
+  std::string out_path;                  // where stdout goes instead of Outcome::out
   f64 seconds_max = 60;
 };
 

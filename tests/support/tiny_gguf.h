@@ -1,4 +1,5 @@
-// TinyGguf: a valid GGUF model of one layer, every part of which a test may change before it is written.
+// TinyGguf: a valid GGUF model of one layer, every part of which a test may change before it is
+// written.
 #pragma once
 
 #include <algorithm>
@@ -62,7 +63,8 @@ struct TinyGguf {
     std::erase_if(metadata, [&](const auto& entry) { return entry.first == key; });
   }
   Tensor& tensor(std::string_view name) {
-    return *std::find_if(tensors.begin(), tensors.end(), [&](const Tensor& t) { return t.name == name; });
+    return *std::find_if(tensors.begin(), tensors.end(),
+                         [&](const Tensor& t) { return t.name == name; });
   }
   void remove(std::string_view name) {
     std::erase_if(tensors, [&](const Tensor& t) { return t.name == name; });

@@ -134,6 +134,10 @@ def line_length(tree):
                 continue
             if path.endswith(".md") and ("|" in line or "](" in line):
                 continue  # a table row or a link cannot be broken
+            if path.endswith("_cases.py"):
+                continue  # a table: one case a line
+            if path.startswith("tools/") and re.search(r"""(["']).{30,}\1""", line):
+                continue  # a long text in a recipe is data
             if len(line) > 100:
                 yield path, number, f"{len(line)} columns"
 

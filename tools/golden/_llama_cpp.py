@@ -3,6 +3,7 @@
 Source and build are those of the peer (tools/dev/peer.sh). Only the module with the declarations is
 imported; the package around it would want more packages than the C API does.
 """
+
 import ctypes
 import os
 import pathlib
@@ -39,7 +40,8 @@ class Llama:
 
     def __init__(self, path: pathlib.Path, context: int, half_kv: bool = False):
         self.model = llama_cpp.llama_model_load_from_file(
-            str(path).encode(), llama_cpp.llama_model_default_params())
+            str(path).encode(), llama_cpp.llama_model_default_params()
+        )
         if not self.model:
             raise SystemExit(f"golden: llama.cpp cannot load {path}")
         settings = llama_cpp.llama_context_default_params()
@@ -66,8 +68,14 @@ class Llama:
         if llama_cpp.llama_decode(self.context, batch) != 0:
             raise SystemExit("golden: llama_decode failed")
         rows = range(len(ids)) if all_positions else [len(ids) - 1]
-        result = np.stack([np.ctypeslib.as_array(
-            llama_cpp.llama_get_logits_ith(self.context, i), (self.size,)).copy() for i in rows])
+        result = np.stack(
+            [
+                np.ctypeslib.as_array(
+                    llama_cpp.llama_get_logits_ith(self.context, i), (self.size,)
+                ).copy()
+                for i in rows
+            ]
+        )
         llama_cpp.llama_batch_free(batch)
         return result
 
@@ -80,7 +88,8 @@ class Llama:
         data = text.encode()
         room = (llama_cpp.llama_token * (len(data) + 8))()
         count = llama_cpp.llama_tokenize(
-            self.vocabulary, data, len(data), room, len(room), False, True)
+            self.vocabulary, data, len(data), room, len(room), False, True
+        )
         return list(room[:count])
 
     def is_end(self, token: int) -> bool:

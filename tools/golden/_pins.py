@@ -1,6 +1,7 @@
 """The pinned oracle: refuses to make goldens with other versions than requirements.txt says,
 and sets torch to one thread and deterministic arithmetic, so that a repeat gives the same bytes.
 Also where things lie: the repository, its goldens, the default model."""
+
 import importlib.metadata
 import os
 import pathlib

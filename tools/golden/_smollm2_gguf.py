@@ -1,5 +1,6 @@
 """SmolLM2's GGUF file as the objects of other people's libraries: its tokenizer in `tokenizers`,
 its dequantised weights in transformers' Llama. Nothing of Orrery takes part."""
+
 import hashlib
 import pathlib
 
@@ -32,17 +33,23 @@ def make_tokenizer(reader: gguf.GGUFReader):
     tokens, control = field("tokens"), 3
     merges = [tuple(m.split(" ")) for m in field("merges")]
     tokenizer = Tokenizer(models.BPE({t: i for i, t in enumerate(tokens)}, merges))
-    tokenizer.pre_tokenizer = pre_tokenizers.Sequence([
-        pre_tokenizers.Digits(individual_digits=True),
-        pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=True)])
+    tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
+        [
+            pre_tokenizers.Digits(individual_digits=True),
+            pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=True),
+        ]
+    )
     tokenizer.decoder = decoders.ByteLevel()
     special = [t for t, kind in zip(tokens, field("token_type")) if kind == control]
     tokenizer.add_special_tokens([AddedToken(t, normalized=False) for t in special])
     return PreTrainedTokenizerFast(
-        tokenizer_object=tokenizer, bos_token=tokens[field("bos_token_id")],
-        eos_token=tokens[field("eos_token_id")], unk_token=tokens[field("unknown_token_id")],
+        tokenizer_object=tokenizer,
+        bos_token=tokens[field("bos_token_id")],
+        eos_token=tokens[field("eos_token_id")],
+        unk_token=tokens[field("unknown_token_id")],
         pad_token=tokens[field("padding_token_id")],
-        chat_template=reader.fields["tokenizer.chat_template"].contents())
+        chat_template=reader.fields["tokenizer.chat_template"].contents(),
+    )
 
 
 def make_model(reader: gguf.GGUFReader):
@@ -53,14 +60,18 @@ def make_model(reader: gguf.GGUFReader):
         return reader.fields[f"llama.{name}"].contents()
 
     config = LlamaConfig(
-        vocab_size=field("vocab_size"), hidden_size=field("embedding_length"),
-        intermediate_size=field("feed_forward_length"), num_hidden_layers=field("block_count"),
+        vocab_size=field("vocab_size"),
+        hidden_size=field("embedding_length"),
+        intermediate_size=field("feed_forward_length"),
+        num_hidden_layers=field("block_count"),
         num_attention_heads=field("attention.head_count"),
         num_key_value_heads=field("attention.head_count_kv"),
         max_position_embeddings=field("context_length"),
-        rms_norm_eps=field("attention.layer_norm_rms_epsilon"), tie_word_embeddings=True,
+        rms_norm_eps=field("attention.layer_norm_rms_epsilon"),
+        tie_word_embeddings=True,
         rope_parameters={"rope_type": "default", "rope_theta": field("rope.freq_base")},
-        attn_implementation="eager")
+        attn_implementation="eager",
+    )
     with torch.device("meta"):
         model = LlamaForCausalLM(config)
     names = {_tiny_checkpoint.gguf_name(n): n for n, _ in model.named_parameters()}

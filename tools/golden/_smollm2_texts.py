@@ -49,21 +49,35 @@ TEXTS = [
 
 CHATS = [
     {"messages": [{"role": "user", "content": "What is a star?"}], "add_generation_prompt": True},
-    {"messages": [{"role": "system", "content": "Answer in one word."},
-                  {"role": "user", "content": "Capital of France?"}],
-     "add_generation_prompt": True},
-    {"messages": [{"role": "user", "content": "Hi"}, {"role": "assistant", "content": "Hello!"},
-                  {"role": "user", "content": "  Who are you?\n"}], "add_generation_prompt": True},
-    {"messages": [{"role": "user", "content": "Hi"}, {"role": "assistant", "content": "Hello!"}],
-     "add_generation_prompt": False},
-    {"messages": [{"role": "user", "content": "<b>&\"'</b> \u00e9\u4e16 <|im_end|> {{ 7 }}"}],
-     "add_generation_prompt": True},
+    {
+        "messages": [
+            {"role": "system", "content": "Answer in one word."},
+            {"role": "user", "content": "Capital of France?"},
+        ],
+        "add_generation_prompt": True,
+    },
+    {
+        "messages": [
+            {"role": "user", "content": "Hi"},
+            {"role": "assistant", "content": "Hello!"},
+            {"role": "user", "content": "  Who are you?\n"},
+        ],
+        "add_generation_prompt": True,
+    },
+    {
+        "messages": [{"role": "user", "content": "Hi"}, {"role": "assistant", "content": "Hello!"}],
+        "add_generation_prompt": False,
+    },
+    {
+        "messages": [{"role": "user", "content": "<b>&\"'</b> \u00e9\u4e16 <|im_end|> {{ 7 }}"}],
+        "add_generation_prompt": True,
+    },
 ]
 
 PROMPTS = [
     "The capital of France is",
     "Once upon a time, in a small village by the sea, there lived",
-    "def fibonacci(n):\n    \"\"\"Return the n-th Fibonacci number.\"\"\"\n",
+    'def fibonacci(n):\n    """Return the n-th Fibonacci number."""\n',
     "Water boils when it is heated because",
     "<|im_start|>user\nExplain in a few sentences how a bicycle stays upright.<|im_end|>\n"
     "<|im_start|>assistant\n",

@@ -6,6 +6,7 @@ because its rope rotates neighbouring pairs where transformers rotates halves. F
 encode are encoded from the weights; of the others, whole blocks are drawn at random (every code
 is legal) and then only their scales are set, so no other library is needed.
 """
+
 import json
 import math
 
@@ -21,15 +22,27 @@ TORCH_DTYPE = {"F32": torch.float32, "F16": torch.float16, "BF16": torch.bfloat1
 # Of the formats that gguf cannot encode: where each block's f16 scale lies, and the same for the
 # minimum (None: symmetric codes).
 RANDOM_BLOCKS = {
-    "Q2_K": (80, 82), "Q3_K": (108, None), "Q4_K": (0, 2), "Q5_K": (0, 2), "Q6_K": (208, None),
-    "IQ4_NL": (0, None), "IQ4_XS": (0, None),
+    "Q2_K": (80, 82),
+    "Q3_K": (108, None),
+    "Q4_K": (0, 2),
+    "Q5_K": (0, 2),
+    "Q6_K": (208, None),
+    "IQ4_NL": (0, None),
+    "IQ4_XS": (0, None),
 }
 LAYER_GAIN = 0.4
 GGUF_NAMES = {
-    "model.embed_tokens": "token_embd", "model.norm": "output_norm", "lm_head": "output",
-    "input_layernorm": "attn_norm", "post_attention_layernorm": "ffn_norm",
-    "self_attn.q_proj": "attn_q", "self_attn.k_proj": "attn_k", "self_attn.v_proj": "attn_v",
-    "self_attn.o_proj": "attn_output", "mlp.gate_proj": "ffn_gate", "mlp.up_proj": "ffn_up",
+    "model.embed_tokens": "token_embd",
+    "model.norm": "output_norm",
+    "lm_head": "output",
+    "input_layernorm": "attn_norm",
+    "post_attention_layernorm": "ffn_norm",
+    "self_attn.q_proj": "attn_q",
+    "self_attn.k_proj": "attn_k",
+    "self_attn.v_proj": "attn_v",
+    "self_attn.o_proj": "attn_output",
+    "mlp.gate_proj": "ffn_gate",
+    "mlp.up_proj": "ffn_up",
     "mlp.down_proj": "ffn_down",
 }
 
@@ -114,7 +127,7 @@ def write_hf(folder, config: dict, tensors: dict, shards: int) -> None:
         return
     where = {}
     for i in range(shards):
-        part = names[i * len(names) // shards:(i + 1) * len(names) // shards]
+        part = names[i * len(names) // shards : (i + 1) * len(names) // shards]
         file = f"model-{i + 1:05}-of-{shards:05}.safetensors"
         save({n: tensors[n] for n in part}, folder / file)
         where |= {n: file for n in part}
@@ -146,7 +159,7 @@ def random_blocks(rng, form: str, shape, std: float) -> np.ndarray:
     set_minima(rng, form, data)
 
     def put(at, values):
-        data[:, at:at + 2] = values.astype("<f2").view(np.uint8).reshape(-1, 2)
+        data[:, at : at + 2] = values.astype("<f2").view(np.uint8).reshape(-1, 2)
 
     # Scales differ from block to block by up to a factor 3. The minimum is measured, not derived:
     # values = d * A - m * B, so its share is mean(A) / mean(B).

@@ -4,6 +4,7 @@ The chain is built by generate()'s own method, so that its order is transformers
 runs in float64 on float32 logits; no two logits are alike, so that no tie decides. Presence and
 frequency penalties, which transformers does not have, are written here from OpenAI's formula and
 run where a caller's own processors do. Writes tests/golden/sampler.json."""
+
 import json
 import pathlib
 import types
@@ -37,8 +38,16 @@ SETTINGS = [
     {"temperature": 2.0, "top_k": 10, "typical_p": 0.6},
     {"temperature": 1.3, "top_p": 0.9, "typical_p": 0.7},
     {"temperature": 1.3, "min_p": 0.02, "typical_p": 0.7},
-    {"temperature": 3.0, "top_k": 100, "top_p": 0.97, "min_p": 0.03, "typical_p": 0.9,
-     "repetition_penalty": 1.2, "presence_penalty": 0.5, "frequency_penalty": 0.3},
+    {
+        "temperature": 3.0,
+        "top_k": 100,
+        "top_p": 0.97,
+        "min_p": 0.03,
+        "typical_p": 0.9,
+        "repetition_penalty": 1.2,
+        "presence_penalty": 0.5,
+        "frequency_penalty": 0.3,
+    },
 ]
 
 
@@ -65,11 +74,15 @@ def run(logits: numpy.ndarray, settings: dict) -> tuple[list[int], list[float]]:
     settings = dict(settings)
     window = settings.pop("penalty_window", 0)
     begin = len(HISTORY) - window if window else 0
-    own = CountPenalty(settings.pop("presence_penalty", 0), settings.pop("frequency_penalty", 0),
-                       HISTORY[max(begin, PROMPT_COUNT):])
+    own = CountPenalty(
+        settings.pop("presence_penalty", 0),
+        settings.pop("frequency_penalty", 0),
+        HISTORY[max(begin, PROMPT_COUNT) :],
+    )
     config = GenerationConfig(do_sample=True, **({"top_k": 0} | settings))
-    chain = Chain()._get_logits_processor(config, logits_processor=LogitsProcessorList([own]),
-                                            input_ids_seq_length=len(HISTORY))
+    chain = Chain()._get_logits_processor(
+        config, logits_processor=LogitsProcessorList([own]), input_ids_seq_length=len(HISTORY)
+    )
     scores = chain(torch.tensor([HISTORY[begin:]]), torch.tensor(logits, dtype=torch.float64)[None])
     probabilities = torch.softmax(scores, -1)[0]
     kept = torch.nonzero(probabilities).flatten().tolist()
@@ -95,8 +108,9 @@ def main() -> None:
             if name == "flat" and not any(k.startswith(("t", "m")) for k in settings):
                 continue  # a flat list keeps everything: much to store, little to learn
             kept, probabilities = run(values, settings)
-            cases.append({"logits": name, "settings": settings, "kept": kept,
-                          "probabilities": probabilities})
+            cases.append(
+                {"logits": name, "settings": settings, "kept": kept, "probabilities": probabilities}
+            )
     golden = {"history": HISTORY, "prompt_count": PROMPT_COUNT, "logits": inputs}
     head = json.dumps(golden, separators=(",", ":"))[:-1]
     lines = ",\n".join(json.dumps(case, separators=(",", ":")) for case in cases)

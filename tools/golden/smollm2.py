@@ -5,6 +5,7 @@
 The weights are dequantised and everything is computed in float32, so this is what `--exact` means.
 llama.cpp's answers are made by smollm2_llama_cpp.py.
 """
+
 import argparse
 import json
 import math
@@ -29,16 +30,25 @@ def text_goldens(tokenizer) -> dict:
     texts = []
     for text in _smollm2_texts.TEXTS:
         ids = tokenizer.encode(text, add_special_tokens=False)
-        texts.append({
-            "text": text, "ids": ids, "ids_special": tokenizer.encode(text),
-            "decoded": tokenizer.decode(ids, skip_special_tokens=False,
-                                        clean_up_tokenization_spaces=False)})
+        texts.append(
+            {
+                "text": text,
+                "ids": ids,
+                "ids_special": tokenizer.encode(text),
+                "decoded": tokenizer.decode(
+                    ids, skip_special_tokens=False, clean_up_tokenization_spaces=False
+                ),
+            }
+        )
     chats = []
     for chat in _smollm2_texts.CHATS:
         rendered = tokenizer.apply_chat_template(
-            chat["messages"], add_generation_prompt=chat["add_generation_prompt"], tokenize=False)
-        chats.append(chat | {"rendered": rendered,
-                             "ids": tokenizer.encode(rendered, add_special_tokens=False)})
+            chat["messages"], add_generation_prompt=chat["add_generation_prompt"], tokenize=False
+        )
+        chats.append(
+            chat
+            | {"rendered": rendered, "ids": tokenizer.encode(rendered, add_special_tokens=False)}
+        )
     return {"texts": texts, "chats": chats}
 
 
@@ -52,26 +62,37 @@ def perplexity(model, ids: list[int]) -> dict:
     `chunks` is the perplexity so far after each chunk."""
     total, count, chunks = 0.0, 0, []
     for start in range(0, len(ids) - CONTEXT + 1, CONTEXT):
-        chunk = ids[start:start + CONTEXT]
+        chunk = ids[start : start + CONTEXT]
         scores = torch.from_numpy(logits(model, chunk)).double().log_softmax(-1)
         for i in range(CONTEXT // 2, CONTEXT - 1):
             total -= float(scores[i, chunk[i + 1]])
             count += 1
         chunks.append(round(math.exp(total / count), 6))
-    return {"tokens": len(ids), "context": CONTEXT, "scored": count, "chunks": chunks,
-            "perplexity": chunks[-1]}
+    return {
+        "tokens": len(ids),
+        "context": CONTEXT,
+        "scored": count,
+        "chunks": chunks,
+        "perplexity": chunks[-1],
+    }
 
 
 def reference(model, ids: list[int], out: pathlib.Path) -> list[dict]:
     result = []
     for start, length in zip(REFERENCE_STARTS, REFERENCE_LENGTHS):
-        part = ids[start:start + length]
+        part = ids[start : start + length]
         found = logits(model, part)
         best = np.sort(found, axis=-1)[:, -2:]
         file = f"logits_{length}.npy"
         np.save(out / file, found[-1])
-        result.append({"ids": part, "logits": file, "best": found.argmax(-1).tolist(),
-                       "gaps": [round(float(b - a), 5) for a, b in best]})
+        result.append(
+            {
+                "ids": part,
+                "logits": file,
+                "best": found.argmax(-1).tolist(),
+                "gaps": [round(float(b - a), 5) for a, b in best],
+            }
+        )
     return result
 
 

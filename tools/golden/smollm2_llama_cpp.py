@@ -6,6 +6,7 @@ Needs the peer that `./dev bench peer` builds, and text.json of smollm2.py. llam
 defaults (half-precision cache, integer kernels), on the CPU with two threads. Its last bits
 depend on the CPU, the tokens hardly: greedy.json tells how near each step came to a tie.
 """
+
 import argparse
 import json
 import pathlib
@@ -42,20 +43,32 @@ def greedy(model: Llama, text: str) -> dict:
         if model.is_end(chosen[-1]):
             break
         row, past = model.feed([chosen[-1]], past, False)[0].astype(np.float64), past + 1
-    return {"prompt": text, "prompt_ids": ids, "ids": chosen, "text": model.text(chosen),
-            "best_two": steps}
+    return {
+        "prompt": text,
+        "prompt_ids": ids,
+        "ids": chosen,
+        "text": model.text(chosen),
+        "best_two": steps,
+    }
 
 
 def perplexity(model: pathlib.Path, text: pathlib.Path) -> dict:
     options = ["-c", "512", "-t", "2"]
-    done = subprocess.run([PEER / "build/bin/llama-perplexity", "-m", model, "-f", text, *options],
-                          capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [PEER / "build/bin/llama-perplexity", "-m", model, "-f", text, *options],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
     output = done.stdout + done.stderr
     chunks = [float(v) for v in re.findall(r"\[\d+\]([\d.]+),", output)]
     final = re.search(r"Final estimate: PPL = ([\d.]+) \+/- ([\d.]+)", output)
     return {
         "command": " ".join(["llama-perplexity", "-m", model.name, "-f", text.name, *options]),
-        "perplexity": float(final[1]), "error": float(final[2]), "chunks": chunks}
+        "perplexity": float(final[1]),
+        "error": float(final[2]),
+        "chunks": chunks,
+    }
 
 
 def main() -> None:

@@ -7,6 +7,7 @@ llama.cpp has no sliding window for the architecture `llama`: that case is expec
 It needs the peer that `./dev bench peer` builds, and writes nothing. It is not part of the tests:
 llama.cpp's quantised activations differ from float32 by a percent or so.
 """
+
 import json
 import pathlib
 import sys
