@@ -2,6 +2,8 @@
 // function that a slot of Kernels points to, so nothing but install_*() leaves the object file.
 #pragma once
 
+#include "base/types.h"
+
 #define ORRERY_INLINE inline __attribute__((always_inline))
 
 #define ORRERY_INLINE_LAMBDA __attribute__((always_inline))
@@ -13,3 +15,18 @@
 #else
 #define ORRERY_UNROLL _Pragma("GCC unroll 16")
 #endif
+
+namespace orrery::kernels {
+namespace {
+
+// Calls call.template run<n>() for n = count, 1 <= count <= kMost.
+template <u32 kMost, class Call>
+ORRERY_INLINE void with_constant(u32 count, const Call& call) {
+  if constexpr (kMost > 1) {
+    if (count < kMost) return with_constant<kMost - 1>(count, call);
+  }
+  call.template run<kMost>();
+}
+
+}  // namespace
+}  // namespace orrery::kernels

@@ -78,15 +78,6 @@ __attribute__((noinline)) void wide_tile(const WideBlock<Kernel>& block,
   for (u32 n = 0; n < kColumns; ++n) store(out + n * kPanelRows, c[n]);
 }
 
-// Calls call.template run<n>() for n = count, 1 <= count <= kMost.
-template <u32 kMost, class Call>
-ORRERY_INLINE void with_constant(u32 count, const Call& call) {
-  if constexpr (kMost > 1) {
-    if (count < kMost) return with_constant<kMost - 1>(count, call);
-  }
-  call.template run<kMost>();
-}
-
 template <class Kernel>
 struct WideTileCall {
   const WideBlock<Kernel>& block;

@@ -1,9 +1,6 @@
 // The avx512 rung: AVX-512 F, BW, DQ and VL, without VNNI (Intel from 2017).
-#include "kernels/rungs.h"
+#include "kernels/kernels.h"
 #include "kernels/x86_avx512/primitives.h"
-
-// After the primitives, which it is written over.
-#include "kernels/generic/dot_words.h"
 
 namespace orrery::kernels {
 namespace {
@@ -18,6 +15,7 @@ constexpr u32 kPrefetchBytes = 2048;
 }  // namespace
 }  // namespace orrery::kernels
 
+#include "kernels/generic/dot_words.h"
 #include "kernels/generic/install.h"
 
 namespace orrery::kernels {

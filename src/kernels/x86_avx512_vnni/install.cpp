@@ -1,5 +1,5 @@
 // The avx512_vnni rung: AVX-512 with VNNI (Intel Xeon from 2019, AMD from 2022).
-#include "kernels/rungs.h"
+#include "kernels/kernels.h"
 #include "kernels/x86_avx512/primitives.h"
 
 namespace orrery::kernels {

@@ -1,6 +1,6 @@
 // The avx_vnni rung: AVX2 with the VNNI instructions in their 256-bit form (Intel from 2021,
 // without AVX-512: Alder Lake and its kin).
-#include "kernels/rungs.h"
+#include "kernels/kernels.h"
 #include "kernels/x86_avx2/primitives.h"
 
 namespace orrery::kernels {
