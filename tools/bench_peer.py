@@ -180,9 +180,10 @@ def table(results, options):
     lines = [
         f"`./dev bench peer`, {time.strftime('%Y-%m-%d')}, {first.get('cpu', 'unknown CPU')}, "
         f"rung {first.get('isa', '?')}, {options.threads} threads, {options.rounds} rounds in "
-        "turns. Tokens a second, medians;",
-        "ratio: the median of the paired ratios to the "
-        "better peer column (smallest to largest).",
+        "turns.",
+        "Tokens a second, medians; ratio: the median of the paired ratios to the "
+        "better peer column",
+        "(smallest to largest).",
         "",
         "| model | test | orrery | llama.cpp repack 1 | repack 0 | ratio |",
         "|---|---|---|---|---|---|",
