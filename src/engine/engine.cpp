@@ -80,11 +80,8 @@ Result<std::unique_ptr<Engine>> Engine::open(const std::filesystem::path& path,
   else
     e.why_no_chat_template_ = parsed.error().message;
   e.stop_tokens_ = description.spec.stop_tokens;
-  if (e.tokenizer_) {
-    if (const auto eos = e.tokenizer_->eos()) e.stop_tokens_.push_back(*eos);
-    if (e.tokenizer_->vocab_size() > description.spec.vocab && e.tokenizer_->vocab_size() > 0)
-      e.why_no_tokenizer_ = "";
-  }
+  const auto eos = e.tokenizer_ ? e.tokenizer_->eos() : std::nullopt;
+  if (eos) e.stop_tokens_.push_back(*eos);
   e.load_timings_.text = watch.lap();
   return engine;
 }

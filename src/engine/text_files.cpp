@@ -10,27 +10,6 @@ namespace {
 namespace fs = std::filesystem;
 using checkpoint::Config;
 using checkpoint::Object;
-using checkpoint::Value;
-
-const std::string* string_at(const Object& object, std::string_view key) {
-  const auto found = object.find(key);
-  return found == object.end() ? nullptr : std::get_if<std::string>(&found->second.data);
-}
-
-// "chat_template" is a string, or a list of named ones of which "default" counts.
-std::optional<std::string> template_in(const Config& config) {
-  const Value* value = config.find("chat_template");
-  if (!value) return std::nullopt;
-  if (const auto* text = std::get_if<std::string>(&value->data)) return *text;
-  const auto* list = std::get_if<checkpoint::Array>(&value->data);
-  for (const Value& entry : list ? *list : checkpoint::Array()) {
-    const auto* object = std::get_if<Object>(&entry.data);
-    const std::string* name = object ? string_at(*object, "name") : nullptr;
-    const std::string* source = object ? string_at(*object, "template") : nullptr;
-    if (name && source && *name == "default") return *source;
-  }
-  return std::nullopt;
-}
 
 text::Json special_tokens_of(const Config& config) {
   text::Json variables = text::Json::object();
@@ -71,7 +50,7 @@ void read_template(const fs::path& folder, TextFiles& files) {
   }
   files.variables = special_tokens_of(*config);
   if (files.template_source) return;
-  files.template_source = template_in(*config);
+  files.template_source = chat_template_in(*config);
   if (!files.template_source)
     files.why_no_template = fmt::format("{} has no chat_template", settings.string());
 }

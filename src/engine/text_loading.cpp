@@ -36,32 +36,31 @@ Result<std::unique_ptr<text::Tokenizer>> from_gguf(const Config& config) {
   return text::Tokenizer::from_gguf(m);
 }
 
-// "chat_template" is a string, or a list of named ones of which "default" counts.
-std::optional<std::string> template_in(const Config& config) {
-  if (auto text = config.get_string("chat_template"); text && *text) return **text;
-  const checkpoint::Value* value = config.find("chat_template");
-  const auto* list = value ? std::get_if<checkpoint::Array>(&value->data) : nullptr;
-  if (!list) return std::nullopt;
-  for (const checkpoint::Value& entry : *list) {
-    const auto* object = std::get_if<checkpoint::Object>(&entry.data);
-    if (!object) continue;
-    const auto text_at = [&](std::string_view name) {
-      const auto found = object->find(name);
-      const auto* text =
-          found == object->end() ? nullptr : std::get_if<std::string>(&found->second.data);
-      return text ? std::optional(*text) : std::nullopt;
-    };
-    if (text_at("name") == "default") return text_at("template");
-  }
-  return std::nullopt;
-}
-
 }  // namespace
 
 Result<std::unique_ptr<text::Tokenizer>> load_tokenizer(const Checkpoint& checkpoint) {
   if (checkpoint.kind() == Kind::kGguf) return from_gguf(checkpoint.config());
   TRY(const std::string json, checkpoint.text_file("tokenizer.json"));
   return text::Tokenizer::from_tokenizer_json(json);
+}
+
+const std::string* string_at(const checkpoint::Object& object, std::string_view key) {
+  const auto found = object.find(key);
+  return found == object.end() ? nullptr : std::get_if<std::string>(&found->second.data);
+}
+
+std::optional<std::string> chat_template_in(const Config& config) {
+  const checkpoint::Value* value = config.find("chat_template");
+  if (!value) return std::nullopt;
+  if (const auto* text = std::get_if<std::string>(&value->data)) return *text;
+  const auto* list = std::get_if<checkpoint::Array>(&value->data);
+  for (const checkpoint::Value& entry : list ? *list : checkpoint::Array()) {
+    const auto* object = std::get_if<checkpoint::Object>(&entry.data);
+    const std::string* name = object ? string_at(*object, "name") : nullptr;
+    const std::string* source = object ? string_at(*object, "template") : nullptr;
+    if (name && source && *name == "default") return *source;
+  }
+  return std::nullopt;
 }
 
 Result<std::string> chat_template_source(const Checkpoint& checkpoint) {
@@ -73,7 +72,7 @@ Result<std::string> chat_template_source(const Checkpoint& checkpoint) {
   if (auto source = checkpoint.text_file("chat_template.jinja")) return *source;
   TRY(const std::string json, checkpoint.text_file("tokenizer_config.json"));
   TRY(const Config config, checkpoint::parse_config(json));
-  if (auto source = template_in(config)) return *source;
+  if (auto source = chat_template_in(config)) return *source;
   return fail("tokenizer_config.json has no chat_template");
 }
 
