@@ -14,6 +14,7 @@
 #include "engine/text_files.h"
 #include "forward/kv_cache.h"
 #include "plan/host.h"
+#include "plan/memory.h"
 
 namespace orrery::apps {
 namespace {
@@ -43,7 +44,7 @@ Result<Facts> gather(const std::filesystem::path& path) {
   TRY(facts.description, model::describe(*facts.checkpoint));
   TRY(facts.binding, model::plan_binding(*facts.checkpoint, facts.description, {}));
   facts.kv_bytes_per_token =
-      forward::kv_bytes_per_token(facts.description.spec, kernels::KvFormat::kF16);
+      plan::kv_bytes_per_token(facts.description.spec, kernels::KvFormat::kF16);
   facts.unread = engine::unread_settings(*facts.checkpoint);
   if (auto text = engine::open_text_files(path))
     facts.text = std::move(*text);

@@ -11,8 +11,8 @@
 #include <filesystem>
 
 #include "checkpoint/checkpoint.h"
-#include "forward/kv_cache.h"
 #include "model/weights.h"
+#include "plan/memory.h"
 
 namespace orrery {
 namespace {
@@ -44,7 +44,7 @@ TEST(Start, PeakMemoryIsPackedWeightsKvAnd64MiB) {
   ASSERT_TRUE(description);
   const auto plan = model::plan_binding(**checkpoint, *description, {});
   ASSERT_TRUE(plan);
-  const u64 kv = 512 * forward::kv_bytes_per_token(description->spec, kernels::KvFormat::kF16);
+  const u64 kv = 512 * plan::kv_bytes_per_token(description->spec, kernels::KvFormat::kF16);
   EXPECT_LE(u64(usage.ru_maxrss) * 1024, plan->bytes + kv + (u64(64) << 20));
 }
 

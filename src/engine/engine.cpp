@@ -4,6 +4,7 @@
 #include <chrono>
 
 #include "engine/text_loading.h"
+#include "plan/memory.h"
 
 namespace orrery::engine {
 namespace {
@@ -52,7 +53,7 @@ Result<std::unique_ptr<Engine>> Engine::open(const std::filesystem::path& path,
   TRY(const model::BindPlan bind_plan,
       model::plan_binding(*e.checkpoint_, description, bind_options));
   CHECK_OK(check_memory(
-      e.host_, bind_plan.bytes + e.context_ * forward::kv_bytes_per_token(description.spec, kv)));
+      e.host_, bind_plan.bytes + e.context_ * plan::kv_bytes_per_token(description.spec, kv)));
   e.load_timings_.open = watch.lap();
 
   const u32 threads = options.threads ? options.threads : e.host_.threads_best;
@@ -87,7 +88,7 @@ Result<std::unique_ptr<Engine>> Engine::open(const std::filesystem::path& path,
 }
 
 u64 Engine::kv_bytes() const {
-  return cache_.tokens_max() * forward::kv_bytes_per_token(model_.spec, cache_.format());
+  return cache_.tokens_max() * plan::kv_bytes_per_token(model_.spec, cache_.format());
 }
 
 std::vector<std::string> unread_settings(const checkpoint::Checkpoint& checkpoint) {

@@ -3,6 +3,8 @@
 #include <chrono>
 #include <random>
 
+#include "plan/memory.h"
+
 namespace orrery::engine {
 namespace {
 
@@ -12,7 +14,7 @@ using text::TokenId;
 constexpr u32 kWarmUpTokens = 8;  // enough to touch every weight and wake every thread
 
 std::vector<TokenId> random_ids(u32 count, u32 vocab) {
-  std::mt19937 random(1);
+  std::mt19937 random(1);  // NOLINT(bugprone-random-generator-seed): the same work every time
   std::uniform_int_distribution<TokenId> id(0, TokenId(vocab) - 1);
   std::vector<TokenId> ids(count);
   for (TokenId& one : ids) one = id(random);
@@ -50,7 +52,7 @@ TokenCost token_cost(const Engine& engine) {
     (embedding || tensor.role == model::Role::kOutput ? cost.output_operations : cost.operations) +=
         operations;
   }
-  cost.kv_bytes = forward::kv_bytes_per_token(spec, engine.kv_format());
+  cost.kv_bytes = plan::kv_bytes_per_token(spec, engine.kv_format());
   return cost;
 }
 

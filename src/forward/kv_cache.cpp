@@ -11,14 +11,6 @@ u64 head_bytes(const model::LayerSpec& layer, kernels::KvFormat format, u64 toke
 
 }  // namespace
 
-u64 kv_bytes_per_token(const model::ModelSpec& spec, kernels::KvFormat format) {
-  u64 bytes = 0;
-  for (const model::LayerSpec& layer : spec.layers)
-    bytes +=
-        std::get<model::GroupedAttention>(layer.attention).kv_heads * head_bytes(layer, format, 1);
-  return bytes;
-}
-
 Result<KvCache> KvCache::make(const model::ModelSpec& spec, kernels::KvFormat format, u64 tokens,
                               u32 sequences_max) {
   KvCache cache;

@@ -59,7 +59,4 @@ class KvCache {
   HugeBuffer memory_;
 };
 
-// Bytes that one more position takes in the cache, over all layers.
-[[nodiscard]] u64 kv_bytes_per_token(const model::ModelSpec& spec, kernels::KvFormat format);
-
 }  // namespace orrery::forward
