@@ -1,8 +1,10 @@
 // resolve(): scalar first, then every rung that the CPU has, up to the ceiling.
 #include "kernels/kernels.h"
 
+#include <algorithm>
 #include <cstdlib>
 
+#include "kernels/attention_sizes.h"
 #include "kernels/rungs.h"
 
 namespace orrery::kernels {
@@ -52,11 +54,8 @@ Result<Kernels> resolve_from_environment() {
 
 u32 kv_element_bytes(KvFormat format) { return format == KvFormat::kF32 ? 4 : 2; }
 
-u64 attention_scratch_floats(u32 queries_max, u32 head_dim, u32 value_dim) {
-  const u64 scores = u64(queries_max) * (kKeyChunk + 16);
-  const u64 tile = u64(kKeyTile) * head_dim;
-  const u64 slab = u64(kKeyChunk) * round_up(value_dim, 16u);
-  return round_up<u64>(scores + tile + slab, 16);
+u64 attention_scratch_floats(u32 queries_max, u32, u32) {
+  return u64(std::min(queries_max, kQueryTileMax)) * kScoreStride;
 }
 
 }  // namespace orrery::kernels

@@ -33,6 +33,11 @@ u32 load_u32(const u8* from) {
   std::memcpy(&value, from, 4);
   return value;
 }
+u16 load_u16(const u8* from) {
+  u16 value;
+  std::memcpy(&value, from, 2);
+  return value;
+}
 void store_u32(u8* to, u32 value) { std::memcpy(to, &value, 4); }
 void store_u16(u8* to, u16 value) { std::memcpy(to, &value, 2); }
 
@@ -114,19 +119,36 @@ void pack_row_s(Format format, const LayoutInfo& layout, const u8* from, u32 col
   }
 }
 
-// A row of floats, decoded in short runs so that the buffer stays on the stack.
+// One value of 16 or 32 bits at k: rows are neighbours; bf16 comes in pairs of k, as its dot
+// products take it.
+void deal_f32(f32 value, u32 row, u64 k, u8* out) {
+  std::memcpy(out + (k * 16 + row) * 4, &value, 4);
+}
+void deal_f16(u16 bits, u32 row, u64 k, u8* out) { store_u16(out + (k * 16 + row) * 2, bits); }
+void deal_bf16(u16 bits, u32 row, u64 k, u8* out) {
+  store_u16(out + ((k / 2 * 16 + row) * 2 + k % 2) * 2, bits);
+}
+
+// A row of floats; where the file's format is not the layout's, decoded in short runs so that the
+// buffer stays on the stack.
 void pack_row_f(Format format, Layout layout, const u8* from, u32 cols, u32 row, u8* out) {
+  if (format == Format::kF16 && layout == Layout::kF16) {
+    for (u64 k = 0; k < cols; ++k) deal_f16(load_u16(from + 2 * k), row, k, out);
+    return;
+  }
+  if (format == Format::kBF16 && layout == Layout::kBf16) {
+    for (u64 k = 0; k < cols; ++k) deal_bf16(load_u16(from + 2 * k), row, k, out);
+    return;
+  }
   const FormatInfo& file = info(format);
   f32 values[kBlockDepth];
   for (u32 k = 0; k < cols; k += kBlockDepth) {
     const u32 count = std::min(kBlockDepth, cols - k);
     decode(format, from + u64(k) / file.block_elements * file.block_bytes, count, values);
     for (u32 i = 0; i < count; ++i) {
-      const u64 at = k + i;
-      if (layout == Layout::kF32) std::memcpy(out + (at * 16 + row) * 4, &values[i], 4);
-      if (layout == Layout::kF16) store_u16(out + (at * 16 + row) * 2, f16_from_f32(values[i]));
-      if (layout == Layout::kBf16)  // pairs of k, as bf16 dot products take them
-        store_u16(out + ((at / 2 * 16 + row) * 2 + at % 2) * 2, bf16_from_f32(values[i]));
+      if (layout == Layout::kF32) deal_f32(values[i], row, k + i, out);
+      if (layout == Layout::kF16) deal_f16(f16_from_f32(values[i]), row, k + i, out);
+      if (layout == Layout::kBf16) deal_bf16(bf16_from_f32(values[i]), row, k + i, out);
     }
   }
 }

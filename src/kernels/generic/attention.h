@@ -9,13 +9,13 @@
 // a key that it does not see.
 #pragma once
 
+#include "kernels/attention_sizes.h"
 #include "kernels/generic/elementwise.h"
 
 namespace orrery::kernels {
 namespace {
 
-constexpr u32 kScoreStride =
-    kKeyChunk + 16;  // floats; not a power of two, so rows do not share a set
+static_assert(kQueryTile <= kQueryTileMax);
 
 template <KvFormat kFormat>
 struct Kv {
