@@ -191,12 +191,14 @@ FEATURES = [t for t in feature_templates() if t]
 def same(want, got):
     if ("error" in want) != ("error" in got):
         return "error" in got and any(reason in got["error"] for reason in ON_PURPOSE)
-    return "error" in want or want["rendered"] == got["rendered"] or " at 0x" in want["rendered"]
+    return "error" in want or want["rendered"] == got["rendered"] or " at 0x" in want["rendered"].lower()
 
 
 def uninteresting(template, want):
     """Where Python itself is the odd one: constants folded differently, floats beyond 64-bit integers, surrogates."""
     if any(word in template for word in ("random", "lipsum", "urlize", "self", "pprint", "\\N", "strftime_now")):
+        return True
+    if "wordwrap(" in template and "." in template:  # a width that is no integer
         return True
     try:
         (want.get("rendered") or "").encode()

@@ -67,7 +67,11 @@ struct Target {
 };
 
 struct Statement;
-using Body = std::vector<Statement>;
+// Statements, and the variables that are undefined in them until they are assigned there (scopes.cpp).
+struct Body {
+  std::vector<Statement> statements;
+  std::vector<Symbol> hidden;
+};
 
 struct DataNode { std::string bytes; };
 struct OutputNode { std::vector<ExpressionPtr> expressions; };

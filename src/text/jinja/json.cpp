@@ -6,6 +6,7 @@
 #include <iterator>
 
 #include "text/jinja/number.h"
+#include "text/jinja/sort.h"
 #include "text/jinja/unicode.h"
 
 namespace orrery::text::jinja {
@@ -161,7 +162,7 @@ class JsonWriter {
     std::vector<Dict::Entry> entries = dict.entries();
     if (style_.sort_keys) {
       out_.heap().step(entries.size());
-      std::stable_sort(entries.begin(), entries.end(),
+      merge_sort(entries,
                        [](const auto& a, const auto& b) { return less(a.key, b.key); });
     }
     out_.add("{");

@@ -99,7 +99,7 @@ Body Parser::body(Ends ends) {
       case TokenKind::kEnd: return result;
       case TokenKind::kData: {
         Token data = next();
-        result.push_back({data.place, DataNode{std::move(data.text)}});
+        result.statements.push_back({data.place, DataNode{std::move(data.text)}});
         break;
       }
       case TokenKind::kVariableBegin: output(result); break;
@@ -135,7 +135,7 @@ void Parser::output(Body& into) {
   OutputNode node;
   node.expressions.push_back(tuple());
   expect(TokenKind::kVariableEnd);
-  into.push_back({place, std::move(node)});
+  into.statements.push_back({place, std::move(node)});
 }
 
 void Parser::statement(Body& into) {
@@ -159,12 +159,12 @@ void Parser::statement(Body& into) {
     open_tags_.pop_back();
   } else if (tag == "break" || tag == "continue") {
     next();
-    if (tag == "break") into.push_back({place, BreakNode{}});
-    else into.push_back({place, ContinueNode{}});
+    if (tag == "break") into.statements.push_back({place, BreakNode{}});
+    else into.statements.push_back({place, ContinueNode{}});
   } else if (tag == "generation") {
     next();
     open_tags_.push_back(tag);
-    into.push_back({place, GenerationNode{block_to("endgeneration")}});
+    into.statements.push_back({place, GenerationNode{block_to("endgeneration")}});
     open_tags_.pop_back();
   } else {
     fail_end(tag);
@@ -183,7 +183,7 @@ void Parser::parse_if(Body& into) {
     else next();
     break;
   }
-  into.push_back({place, std::move(node)});
+  into.statements.push_back({place, std::move(node)});
 }
 
 void Parser::parse_for(Body& into) {
@@ -197,18 +197,18 @@ void Parser::parse_for(Body& into) {
   node.body = block({"endfor", "else"});
   if (skip_name("else")) node.otherwise = block_to("endfor");
   else next();
-  into.push_back({place, std::move(node)});
+  into.statements.push_back({place, std::move(node)});
 }
 
 void Parser::parse_set(Body& into) {
   const Place place = next().place;
   Target to = target(true);
   if (skip_op("=")) {
-    into.push_back({place, SetNode{std::move(to), tuple()}});
+    into.statements.push_back({place, SetNode{std::move(to), tuple()}});
     return;
   }
   ExpressionPtr filters = filter(nullptr);
-  into.push_back({place, SetBlockNode{std::move(to), std::move(filters), block_to("endset")}});
+  into.statements.push_back({place, SetBlockNode{std::move(to), std::move(filters), block_to("endset")}});
 }
 
 Target Parser::name_target() {
@@ -274,7 +274,7 @@ void Parser::parse_macro(Body& into) {
   macro->name = program_.names[macro->symbol];
   signature(*macro);
   macro->body = block_to("endmacro");
-  into.push_back({place, std::move(macro)});
+  into.statements.push_back({place, std::move(macro)});
 }
 
 void Parser::parse_call(Body& into) {
@@ -284,13 +284,13 @@ void Parser::parse_call(Body& into) {
   ExpressionPtr called = expression();
   if (!std::holds_alternative<CallNode>(called->node)) fail_at(place, "expected call");
   macro->body = block_to("endcall");
-  into.push_back({place, CallBlockNode{std::move(called), std::move(macro)}});
+  into.statements.push_back({place, CallBlockNode{std::move(called), std::move(macro)}});
 }
 
 void Parser::parse_filter(Body& into) {
   const Place place = next().place;
   ExpressionPtr filters = filter(nullptr, true);
-  into.push_back({place, FilterBlockNode{std::move(filters), block_to("endfilter")}});
+  into.statements.push_back({place, FilterBlockNode{std::move(filters), block_to("endfilter")}});
 }
 
 void Parser::parse_with(Body& into) {
@@ -303,7 +303,7 @@ void Parser::parse_with(Body& into) {
     node.bindings.emplace_back(std::move(to), expression());
   }
   node.body = block_to("endwith");
-  into.push_back({place, std::move(node)});
+  into.statements.push_back({place, std::move(node)});
 }
 
 void Parser::parse_block(Body& into) {
@@ -315,13 +315,13 @@ void Parser::parse_block(Body& into) {
   if (current().is_op("-")) fail("Block names in Jinja may not contain hyphens");
   node.body = block_to("endblock");
   skip_name(node.name);
-  into.push_back({place, std::move(node)});
+  into.statements.push_back({place, std::move(node)});
 }
 
 void Parser::parse_autoescape(Body& into) {
   const Place place = next().place;
   ExpressionPtr value = expression();
-  into.push_back({place, AutoescapeNode{std::move(value), block_to("endautoescape")}});
+  into.statements.push_back({place, AutoescapeNode{std::move(value), block_to("endautoescape")}});
 }
 
 void Parser::parse_print(Body& into) {
@@ -331,7 +331,7 @@ void Parser::parse_print(Body& into) {
     if (!node.expressions.empty()) expect_op(",");
     node.expressions.push_back(expression());
   }
-  into.push_back({place, std::move(node)});
+  into.statements.push_back({place, std::move(node)});
 }
 
 // There is no loader, so these fail when they are run; here only their syntax matters.
@@ -351,7 +351,7 @@ void Parser::parse_unsupported(Body& into) {
     next();
     next();
   }
-  into.push_back({tag.place, UnsupportedNode{tag.text}});
+  into.statements.push_back({tag.place, UnsupportedNode{tag.text}});
 }
 
 void Parser::parse_from() {
@@ -369,6 +369,7 @@ void Parser::parse_from() {
 Program parse(std::string_view source) {
   Program program = Parser(tokenize(source)).run();
   check(program);
+  resolve_scopes(program);
   return program;
 }
 
