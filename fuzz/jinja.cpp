@@ -1,6 +1,6 @@
-// Fuzzes the template engine: the input is a chat template. Whatever it is, parsing and rendering end
-// within the limits with a text or one error line, the same twice; and what the messages say (letters
-// that a template cannot write itself) never counts as the template's own text.
+// Fuzzes the template engine: the input is a chat template. Whatever it is, parsing and rendering
+// end within the limits with a text or one error line, the same twice; and what the messages say
+// (letters that a template cannot write itself) never counts as the template's own text.
 #include <cstdlib>
 
 #include "text/chat_template.h"
@@ -19,7 +19,9 @@ text::Json variables() {
   const std::string secret(kSecret);
   return {{"messages",
            {{{"role", "user"}, {"content", secret + " x, y <b> " + secret}},
-            {{"role", "assistant"}, {"content", nullptr}, {"tool_calls", {{{"name", secret}, {"n", 1}}}}},
+            {{"role", "assistant"},
+             {"content", nullptr},
+             {"tool_calls", {{{"name", secret}, {"n", 1}}}}},
             {{"role", secret}, {"content", {{{"type", "text"}, {"text", secret}}}}}}},
           {"tools", {{{"type", "function"}, {"function", {{"name", secret}, {secret, 1.5}}}}}},
           {"bos_token", "<s>"},

@@ -1,9 +1,10 @@
-// AddedTokens: tokens that are found in the text before anything else happens to it ("<|im_start|>").
+// AddedTokens: tokens that are found in the text before anything else happens to it
+// ("<|im_start|>").
 //
-// The leftmost match counts, and of those that begin at one place the longest. Tokens that are marked
-// `normalized` are looked for in the normalised text, the others in the text as it came; the marks
-// lstrip and rstrip take white space along, single_word refuses a match inside a word. The odd corners
-// (a refused match is skipped as a whole) are Hugging Face's.
+// The leftmost match counts, and of those that begin at one place the longest. Tokens that are
+// marked `normalized` are looked for in the normalised text, the others in the text as it came; the
+// marks lstrip and rstrip take white space along, single_word refuses a match inside a word. The
+// odd corners (a refused match is skipped as a whole) are Hugging Face's.
 #pragma once
 
 #include <string>
@@ -23,8 +24,8 @@ struct AddedToken {
   bool rstrip = false;
   bool normalized = false;
   bool special = false;  // control: hidden in a reply
-  // Text of a user must never become this token. Non-special tokens count too ("<tool_call>"), except
-  // those that are white space only, which some vocabularies add for indentation.
+  // Text of a user must never become this token. Non-special tokens count too ("<tool_call>"),
+  // except those that are white space only, which some vocabularies add for indentation.
   [[nodiscard]] bool is_control() const;
 };
 
@@ -74,8 +75,8 @@ class AddedTokens {
     std::string_view text;
     const AddedToken* token = nullptr;  // null: plain text
   };
-  // Cuts `text` into plain pieces and tokens, of the tokens with this `normalized` mark. `skip_control`:
-  // control tokens stay text.
+  // Cuts `text` into plain pieces and tokens, of the tokens with this `normalized` mark.
+  // `skip_control`: control tokens stay text.
   void split(std::string_view text, bool normalized, bool skip_control,
              std::vector<Piece>& pieces) const;
 

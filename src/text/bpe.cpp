@@ -1,5 +1,5 @@
-// See bpe.h. Short words are merged in an array (a scan for the best pair is quicker than a heap when
-// everything lies in a few cache lines); long ones with a linked list and a heap, O(n log n).
+// See bpe.h. Short words are merged in an array (a scan for the best pair is quicker than a heap
+// when everything lies in a few cache lines); long ones with a linked list and a heap, O(n log n).
 #include "text/bpe.h"
 
 #include <algorithm>
@@ -45,6 +45,11 @@ bool MergeTable::put(u32 left, u32 right, Merge merge) {
   return true;
 }
 
+void MergeTable::prefetch(u32 left, u32 right) const {
+  if (slots_.empty()) return;
+  __builtin_prefetch(&slots_[mix(u64(left) << 32 | right, 0) & (slots_.size() - 1)]);
+}
+
 MergeTable::Merge MergeTable::find(u32 left, u32 right) const {
   if (slots_.empty()) return {};
   const u64 pair = u64(left) << 32 | right, mask = slots_.size() - 1;
@@ -77,15 +82,13 @@ BpeModel::BpeModel(const Vocabulary& vocabulary, MergeTable merges, const BpeOpt
       if (c.code < 0x10000 && c.bytes == token.size()) character_ids_[c.code] = id;
     }
   }
-  if (options_.byte_level && options_.ignore_merges) {
-    whole_words_.reserve(vocabulary.size(), u64(vocabulary.size()) * 8);
-    for (TokenId id = 0; u32(id) < vocabulary.size(); ++id) {
-      name.clear();
-      if (vocabulary.has(id) && append_spelled_bytes(name, vocabulary.name(id))) {
-        (void)whole_words_.add(u64(id), name);
-      }
-    }
-  }
+}
+
+std::optional<TokenId> BpeModel::whole_word(std::string_view word) const {
+  if (!options_.byte_level) return vocabulary_->find(word);
+  std::string spelling;
+  append_spelling(spelling, word);
+  return vocabulary_->find(spelling);
 }
 
 TokenId BpeModel::id_of_character(u32 code, std::string_view bytes) const {
@@ -141,8 +144,7 @@ void BpeModel::encode(std::string_view word, Scratch& scratch, std::vector<Token
   }
   const u64 before = ids.size();
   if (options_.ignore_merges) {
-    const auto whole = options_.byte_level ? whole_words_.find(word) : vocabulary_->find(word);
-    if (whole) ids.push_back(*whole);
+    if (const auto whole = whole_word(word)) ids.push_back(*whole);
   }
   if (ids.size() == before) {
     scratch.symbols.clear();
@@ -192,7 +194,8 @@ void BpeModel::merge_long(Scratch& scratch) const {
   const auto later = std::greater<>();
   const auto look = [&](u32 i) {
     const u32 right = scratch.next[i];
-    const auto merge = right == kEnd ? MergeTable::Merge{} : merges_.find(symbols[i], symbols[right]);
+    const auto merge =
+        right == kEnd ? MergeTable::Merge{} : merges_.find(symbols[i], symbols[right]);
     scratch.ranks[i] = merge.rank;
     scratch.merged[i] = merge.id;
     if (merge.rank != MergeTable::kNoRank) heap.push_back(u64(merge.rank) << 32 | i);

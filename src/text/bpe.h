@@ -1,9 +1,9 @@
 // BPE: byte pair encoding (Sennrich et al. 2016). A word starts as its characters (byte-level: its
-// bytes), and the pair of neighbours that stands first in the list of merges becomes one token, until
-// no pair is in the list.
+// bytes), and the pair of neighbours that stands first in the list of merges becomes one token,
+// until no pair is in the list.
 //
-// One engine for byte-level BPE (GPT-2) and for SentencePiece's: they differ in the alphabet, in what
-// happens to unknown characters, and in how the list is ordered (equal ranks: leftmost first).
+// One engine for byte-level BPE (GPT-2) and for SentencePiece's: they differ in the alphabet, in
+// what happens to unknown characters, and in how the list is ordered (equal ranks: leftmost first).
 #pragma once
 
 #include <array>
@@ -26,6 +26,7 @@ class MergeTable {
   // A pair given again takes the later rank. False: the pairs were made to collide.
   [[nodiscard]] bool put(u32 left, u32 right, Merge merge);
   [[nodiscard]] Merge find(u32 left, u32 right) const;
+  void prefetch(u32 left, u32 right) const;
   [[nodiscard]] u64 size() const { return size_; }
 
  private:
@@ -41,17 +42,17 @@ class MergeTable {
 
 // What a character is before any merge: an id of the vocabulary.
 struct BpeOptions {
-  bool byte_level = false;     // words are bytes, not characters
-  bool ignore_merges = false;  // a whole word that is a token is that token
-  bool byte_fallback = false;  // an unknown character is spelled by <0x..> tokens
-  bool fuse_unknown = false;   // unknown characters in a row are one unknown token
+  bool byte_level = false;         // words are bytes, not characters
+  bool ignore_merges = false;      // a whole word that is a token is that token
+  bool byte_fallback = false;      // an unknown character is spelled by <0x..> tokens
+  bool fuse_unknown = false;       // unknown characters in a row are one unknown token
   std::optional<TokenId> unknown;  // without it unknown characters vanish
 };
 
 class BpeModel final : public Model {
  public:
-  // `vocabulary` must outlive the model. Control tokens that words must not become by ignore_merges are
-  // the caller's to weed out.
+  // `vocabulary` must outlive the model. Control tokens that words must not become by ignore_merges
+  // are the caller's to weed out.
   BpeModel(const Vocabulary& vocabulary, MergeTable merges, const BpeOptions& options);
 
   void encode(std::string_view word, Scratch& scratch, std::vector<TokenId>& ids) const override;
@@ -60,6 +61,7 @@ class BpeModel final : public Model {
  private:
   static constexpr TokenId kNone = -1;
   [[nodiscard]] TokenId id_of_character(u32 code, std::string_view bytes) const;
+  [[nodiscard]] std::optional<TokenId> whole_word(std::string_view word) const;
   template <typename Id>
   void append_symbols(std::string_view word, std::vector<Id>& symbols) const;
   void merge_short(Scratch& scratch) const;
@@ -68,9 +70,8 @@ class BpeModel final : public Model {
   const Vocabulary* vocabulary_;
   MergeTable merges_;
   BpeOptions options_;
-  std::array<TokenId, 256> byte_ids_;  // byte-level: the token of each byte; else of its <0x..>
+  std::array<TokenId, 256> byte_ids_;   // byte-level: the token of each byte; else of its <0x..>
   std::vector<TokenId> character_ids_;  // [0x10000], for characters of the Basic Multilingual Plane
-  Vocabulary whole_words_;              // ignore_merges, byte-level: tokens by the bytes they spell
 };
 
 }  // namespace orrery::text

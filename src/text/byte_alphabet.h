@@ -1,6 +1,6 @@
-// GPT-2's alphabet for bytes: a printable character stands for each of the 256 bytes ("Ġ" for a space),
-// so that a vocabulary file of byte-level BPE is readable text.
-// Printable Latin-1 characters stand for themselves; the other bytes, in order, are U+0100 and up.
+// GPT-2's alphabet for bytes: a printable character stands for each of the 256 bytes ("Ġ" for a
+// space), so that a vocabulary file of byte-level BPE is readable text. Printable Latin-1
+// characters stand for themselves; the other bytes, in order, are U+0100 and up.
 #pragma once
 
 #include <array>

@@ -1,7 +1,7 @@
 // Decoder: ids to text.
 //
-// What each token contributes is worked out once, when the tokenizer is loaded; decoding is then copying
-// bytes and watching for characters that are not complete.
+// What each token contributes is worked out once, when the tokenizer is loaded; decoding is then
+// copying bytes and watching for characters that are not complete.
 #pragma once
 
 #include <string>

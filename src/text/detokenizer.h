@@ -1,7 +1,7 @@
 // Detokenizer: a reply's text as it grows, token by token, in whole UTF-8 characters.
 //
-// Tokens may end inside a character; those bytes wait until the rest has come. At the end, what is still
-// incomplete becomes U+FFFD. The pieces put together equal decode() of all ids.
+// Tokens may end inside a character; those bytes wait until the rest has come. At the end, what is
+// still incomplete becomes U+FFFD. The pieces put together equal decode() of all ids.
 #pragma once
 
 #include <string>

@@ -1,10 +1,11 @@
 // The tokenizer of a GGUF file, from its tokenizer.ggml.* metadata.
 //
-// The file names its pre-tokenizer by a word; what that word means is the table below. A word that is
-// not in it is an error: a guessed pattern would cut words wrongly and nobody would notice.
+// The file names its pre-tokenizer by a word; what that word means is the table below. A word that
+// is not in it is an error: a guessed pattern would cut words wrongly and nobody would notice.
 #include <array>
 
 #include "text/bpe.h"
+#include "text/patterns.h"
 #include "text/pipeline.h"
 #include "text/reader.h"
 
@@ -13,23 +14,14 @@ namespace orrery::text {
 namespace {
 
 // Numbers of tokenizer.ggml.token_type.
-enum GgufType : i64 { kNormal = 1, kUnknown = 2, kControl = 3, kUserDefined = 4, kUnused = 5, kByte = 6 };
-
-#define CONTRACTIONS R"((?i:'s|'t|'re|'ve|'m|'ll|'d))"
-#define LLAMA3(digits)                                                      \
-  CONTRACTIONS R"(|[^\r\n\p{L}\p{N}]?\p{L}+|)" digits                       \
-               R"(| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+)"
-#define O200K(suffix, digits)                                                                  \
-  R"([^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]*[\p{Ll}\p{Lm}\p{Lo}\p{M}]+)" suffix     \
-  R"(|[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]+[\p{Ll}\p{Lm}\p{Lo}\p{M}]*)" suffix    \
-  "|" digits R"(| ?[^\s\p{L}\p{N}]+[\r\n/]*|\s*[\r\n]+|\s+(?!\S)|\s+)"
-
-constexpr std::string_view kQwen35Pattern =
-    CONTRACTIONS R"(|[^\r\n\p{L}\p{N}]?[\p{L}\p{M}]+|\p{N})"
-                 R"(| ?[^\s\p{L}\p{M}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+)";
-constexpr std::string_view kDeepSeek3Pattern =
-    R"([!"#$%&'()*+,\-./:;<=>?@\[\\\]^_`{|}~][A-Za-z]+|[^\r\n\p{L}\p{P}\p{S}]?[\p{L}\p{M}]+)"
-    R"(| ?[\p{P}\p{S}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+)";
+enum GgufType : i64 {
+  kNormal = 1,
+  kUnknown = 2,
+  kControl = 3,
+  kUserDefined = 4,
+  kUnused = 5,
+  kByte = 6
+};
 
 struct PreTokenizerRow {
   std::string_view name;
@@ -41,20 +33,20 @@ struct PreTokenizerRow {
 constexpr PreTokenizerRow kPreTokenizers[] = {
     {"gpt2", {kGpt2Pattern}},
     {"gpt-2", {kGpt2Pattern}},
-    {"smollm", {R"(\p{N})", kGpt2Pattern}},
-    {"starcoder", {R"(\p{N})", kGpt2Pattern}},
-    {"llama3", {LLAMA3(R"(\p{N}{1,3})")}, true},
-    {"llama-v3", {LLAMA3(R"(\p{N}{1,3})")}, true},
-    {"llama-bpe", {LLAMA3(R"(\p{N}{1,3})")}, true},
-    {"qwen2", {LLAMA3(R"(\p{N})")}, false, true},
-    {"deepseek-r1-qwen", {LLAMA3(R"(\p{N})")}, false, true},
+    {"smollm", {kDigitPattern, kGpt2Pattern}},
+    {"starcoder", {kDigitPattern, kGpt2Pattern}},
+    {"llama3", {kLlama3Pattern}, true},
+    {"llama-v3", {kLlama3Pattern}, true},
+    {"llama-bpe", {kLlama3Pattern}, true},
+    {"qwen2", {kQwen2Pattern}, false, true},
+    {"deepseek-r1-qwen", {kQwen2Pattern}, false, true},
     {"qwen35", {kQwen35Pattern}, false, true},
-    {"glm4", {LLAMA3(R"(\p{N}{1,3})")}},
-    {"chatglm-bpe", {LLAMA3(R"(\p{N}{1,3})")}},
-    {"deepseek-v3", {R"(\p{N}{1,3})", "[一-龥\u3040-ゟ゠-ヿ]+", kDeepSeek3Pattern}},
-    {"gpt-4o", {O200K(CONTRACTIONS "?", R"(\p{N}{1,3})")}},
-    {"llama4", {O200K(CONTRACTIONS "?", R"(\p{N}{1,3})")}},
-    {"tekken", {O200K("", R"(\p{N})")}, true},
+    {"glm4", {kLlama3Pattern}},
+    {"chatglm-bpe", {kLlama3Pattern}},
+    {"deepseek-v3", {kThreeDigitsPattern, kChineseJapanesePattern, kDeepSeek3Pattern}},
+    {"gpt-4o", {kO200kPattern}},
+    {"llama4", {kO200kPattern}},
+    {"tekken", {kTekkenPattern}, true},
 };
 
 Result<const PreTokenizerRow*> pre_tokenizer_row(std::string_view name) {
@@ -96,19 +88,23 @@ Result<void> read_tokens(const Tokenizer::GgufMetadata& metadata, TokenizerData&
 Result<void> read_ends(const Tokenizer::GgufMetadata& metadata, bool bos_by_default,
                        TokenizerData& data) {
   if (metadata.bos) {
-    TRY(const TokenId id, checked_id(*metadata.bos, "tokenizer.ggml.bos_token_id", *data.vocabulary));
+    TRY(const TokenId id,
+        checked_id(*metadata.bos, "tokenizer.ggml.bos_token_id", *data.vocabulary));
     data.bos = id;
   }
   if (metadata.eos) {
-    TRY(const TokenId id, checked_id(*metadata.eos, "tokenizer.ggml.eos_token_id", *data.vocabulary));
+    TRY(const TokenId id,
+        checked_id(*metadata.eos, "tokenizer.ggml.eos_token_id", *data.vocabulary));
     data.eos = id;
   }
   if (metadata.add_bos.value_or(bos_by_default)) {
-    if (!data.bos) return fail("the file asks for a first token but has no tokenizer.ggml.bos_token_id");
+    if (!data.bos)
+      return fail("the file asks for a first token but has no tokenizer.ggml.bos_token_id");
     data.prefix.push_back(*data.bos);
   }
   if (metadata.add_eos.value_or(false)) {
-    if (!data.eos) return fail("the file asks for a last token but has no tokenizer.ggml.eos_token_id");
+    if (!data.eos)
+      return fail("the file asks for a last token but has no tokenizer.ggml.eos_token_id");
     data.suffix.push_back(*data.eos);
   }
   return {};
@@ -124,10 +120,11 @@ Result<void> read_byte_level(const Tokenizer::GgufMetadata& metadata, TokenizerD
   if (row->nfc) data.normalizer.add(NormalForm::kNfc);
   MergeReader merges(*data.vocabulary, metadata.merges.size());
   for (const std::string& merge : metadata.merges) CHECK_OK(merges.add(merge));
+  TRY(MergeTable table, merges.finish());
   BpeOptions options;
   options.byte_level = true;
   options.ignore_merges = row->ignore_merges;
-  data.model = std::make_unique<BpeModel>(*data.vocabulary, merges.take(), options);
+  data.model = std::make_unique<BpeModel>(*data.vocabulary, std::move(table), options);
   data.decode.kind = DecodeRules::Kind::kByteLevel;
   return read_ends(metadata, row->ignore_merges && row->name != "tekken", data);
 }

@@ -1,6 +1,7 @@
-// A hash for short strings and integers: the vocabularies and caches of this room live in flat tables,
-// and mixing eight bytes at a time by one wide multiplication is enough for them. Not for strangers'
-// keys without a limit: a table gives up (kProbesMax) on a file whose names were made to collide.
+// A hash for short strings and integers: the vocabularies and caches of this room live in flat
+// tables, and mixing eight bytes at a time by one wide multiplication is enough for them. Not for
+// strangers' keys without a limit: a table gives up (kProbesMax) on a file whose names were made to
+// collide.
 #pragma once
 
 #include <cstring>
@@ -14,7 +15,8 @@ namespace orrery::text {
 inline constexpr u32 kProbesMax = 4096;
 
 [[nodiscard]] inline u64 mix(u64 a, u64 b) {
-  const auto product = static_cast<unsigned __int128>(a ^ 0x9E3779B97F4A7C15) * (b ^ 0xD6E8FEB86659FD93);
+  const auto product =
+      static_cast<unsigned __int128>(a ^ 0x9E3779B97F4A7C15) * (b ^ 0xD6E8FEB86659FD93);
   return u64(product) ^ u64(product >> 64);
 }
 

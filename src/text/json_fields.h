@@ -13,7 +13,8 @@ namespace orrery::text {
 inline constexpr u64 kJsonPartBytesMax = u64(8) << 20;
 inline constexpr u32 kJsonDepthMax = 16;  // sequences in sequences
 
-[[nodiscard]] inline Result<nlohmann::json> parse_part(std::string_view text, std::string_view what) {
+[[nodiscard]] inline Result<nlohmann::json> parse_part(std::string_view text,
+                                                       std::string_view what) {
   if (text.size() > kJsonPartBytesMax) return fail("the {} is too large", what);
   auto json = nlohmann::json::parse(text, nullptr, false);
   if (json.is_discarded()) return fail("the {} is not valid JSON", what);
@@ -44,7 +45,8 @@ inline constexpr u32 kJsonDepthMax = 16;  // sequences in sequences
 }
 
 // The "type" of a part.
-[[nodiscard]] inline Result<std::string> type_of(const nlohmann::json& part, std::string_view what) {
+[[nodiscard]] inline Result<std::string> type_of(const nlohmann::json& part,
+                                                 std::string_view what) {
   if (!part.is_object()) return fail("the {} is not an object", what);
   auto type = string_field(part, "type");
   if (!type) return at(what, type.error());

@@ -2,6 +2,7 @@
 #include "text/json_parts.h"
 
 #include "text/json_fields.h"
+#include "text/patterns.h"
 
 namespace orrery::text {
 
@@ -61,11 +62,13 @@ Result<void> byte_level_step(const json& part, TokenizerData& data, JsonParts& p
   return {};
 }
 
-Result<void> pre_tokenizer_step(const json& part, TokenizerData& data, JsonParts& parts, u32 depth) {
+Result<void> pre_tokenizer_step(const json& part, TokenizerData& data, JsonParts& parts,
+                                u32 depth) {
   if (depth > kJsonDepthMax) return fail("the pre-tokenizer is nested too deeply");
   if (data.pre_tokenizer.size() > 64) return fail("the pre-tokenizer has too many steps");
   TRY(const std::string type, type_of(part, "pre_tokenizer"));
-  if (parts.byte_level) return fail("the pre-tokenizer '{}' after ByteLevel is not supported", type);
+  if (parts.byte_level)
+    return fail("the pre-tokenizer '{}' after ByteLevel is not supported", type);
   if (type == "Sequence") {
     TRY(const json* list, list_field(part, "pretokenizers"));
     for (const json& step : *list) CHECK_OK(pre_tokenizer_step(step, data, parts, depth + 1));
@@ -75,8 +78,8 @@ Result<void> pre_tokenizer_step(const json& part, TokenizerData& data, JsonParts
   if (type == "ByteLevel") return byte_level_step(part, data, parts);
   if (type == "Digits") {
     TRY(const bool individual, bool_field(part, "individual_digits", false));
-    data.pre_tokenizer.add_split(known_splitter(R"(\p{N})"), individual ? SplitBehavior::kIsolated
-                                                                        : SplitBehavior::kContiguous,
+    data.pre_tokenizer.add_split(known_splitter(kDigitPattern),
+                                 individual ? SplitBehavior::kIsolated : SplitBehavior::kContiguous,
                                  false);
     return {};
   }

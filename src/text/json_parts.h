@@ -1,7 +1,7 @@
 // The small parts of a tokenizer.json: normaliser, pre-tokenizer, post-processor, decoder.
 //
-// Each is an object with a "type"; sequences nest. A type or an option that we do not know is an error:
-// to leave a step out would be to tokenize wrongly.
+// Each is an object with a "type"; sequences nest. A type or an option that we do not know is an
+// error: to leave a step out would be to tokenize wrongly.
 #pragma once
 
 #include <string_view>

@@ -13,10 +13,14 @@ namespace {
 
 utf8proc_option_t options_of(NormalForm form) {
   switch (form) {
-    case NormalForm::kNfc: return UTF8PROC_COMPOSE;
-    case NormalForm::kNfd: return UTF8PROC_DECOMPOSE;
-    case NormalForm::kNfkc: return utf8proc_option_t(UTF8PROC_COMPOSE | UTF8PROC_COMPAT);
-    case NormalForm::kNfkd: return utf8proc_option_t(UTF8PROC_DECOMPOSE | UTF8PROC_COMPAT);
+    case NormalForm::kNfc:
+      return UTF8PROC_COMPOSE;
+    case NormalForm::kNfd:
+      return UTF8PROC_DECOMPOSE;
+    case NormalForm::kNfkc:
+      return utf8proc_option_t(UTF8PROC_COMPOSE | UTF8PROC_COMPAT);
+    case NormalForm::kNfkd:
+      return utf8proc_option_t(UTF8PROC_DECOMPOSE | UTF8PROC_COMPAT);
   }
   return UTF8PROC_COMPOSE;
 }

@@ -1,7 +1,8 @@
-// Normalizer: what is done to a text before it is cut: Unicode normal forms, replacements, a prefix.
+// Normalizer: what is done to a text before it is cut: Unicode normal forms, replacements, a
+// prefix.
 //
-// A list of steps, each of which rewrites the whole text. Invalid UTF-8 passes through every step as it
-// is, except where a step is defined to repair it.
+// A list of steps, each of which rewrites the whole text. Invalid UTF-8 passes through every step
+// as it is, except where a step is defined to repair it.
 #pragma once
 
 #include <string>

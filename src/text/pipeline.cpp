@@ -31,7 +31,10 @@ class PipelineTokenizer::Lease {
 class PipelineTokenizer::Encoder final : public WordSink {
  public:
   Encoder(const PipelineTokenizer& tokenizer, Special special, std::vector<TokenId>& ids)
-      : tokenizer_(tokenizer), data_(tokenizer.data_), special_(special), ids_(ids),
+      : tokenizer_(tokenizer),
+        data_(tokenizer.data_),
+        special_(special),
+        ids_(ids),
         lease_(tokenizer) {}
 
   void run(std::string_view text) {
@@ -95,7 +98,8 @@ PipelineTokenizer::PipelineTokenizer(TokenizerData data)
   flags_.assign(data_.vocabulary->size(), 0);
   for (const AddedToken& token : data_.added.all()) {
     if (token.id < 0 || u32(token.id) >= flags_.size()) continue;
-    flags_[u32(token.id)] = u8((token.special ? kSpecial : 0) | (token.is_control() ? kControl : 0));
+    flags_[u32(token.id)] =
+        u8((token.special ? kSpecial : 0) | (token.is_control() ? kControl : 0));
   }
 }
 

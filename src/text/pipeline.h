@@ -1,6 +1,8 @@
-// The tokenizer as a pipeline: added tokens, normaliser, pre-tokenizer, model, tokens around it, decoder.
+// The tokenizer as a pipeline: added tokens, normaliser, pre-tokenizer, model, tokens around it,
+// decoder.
 //
-// Every reader (tokenizer.json, GGUF, ...) fills a TokenizerData; this is the one engine that runs it.
+// Every reader (tokenizer.json, GGUF, ...) fills a TokenizerData; this is the one engine that runs
+// it.
 #pragma once
 
 #include <memory>
@@ -16,7 +18,8 @@
 namespace orrery::text {
 
 struct TokenizerData {
-  std::unique_ptr<Vocabulary> vocabulary = std::make_unique<Vocabulary>();  // the model points at it
+  std::unique_ptr<Vocabulary> vocabulary =
+      std::make_unique<Vocabulary>();  // the model points at it
   AddedTokens added;
   Normalizer normalizer;
   PreTokenizer pre_tokenizer;

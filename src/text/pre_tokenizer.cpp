@@ -5,8 +5,8 @@ namespace orrery::text {
 
 namespace {
 
-// Puts matches and the gaps between them together as a SplitBehavior says, and hands them on. The piece
-// that may still grow is held back.
+// Puts matches and the gaps between them together as a SplitBehavior says, and hands them on. The
+// piece that may still grow is held back.
 template <typename Emit>
 class Joiner {
  public:
@@ -36,10 +36,14 @@ class Joiner {
  private:
   [[nodiscard]] bool joins(bool is_match) const {
     switch (behavior_) {
-      case SplitBehavior::kMergedWithPrevious: return is_match && !last_is_match_;
-      case SplitBehavior::kMergedWithNext: return !is_match && last_is_match_;
-      case SplitBehavior::kContiguous: return is_match == last_is_match_;
-      default: return false;
+      case SplitBehavior::kMergedWithPrevious:
+        return is_match && !last_is_match_;
+      case SplitBehavior::kMergedWithNext:
+        return !is_match && last_is_match_;
+      case SplitBehavior::kContiguous:
+        return is_match == last_is_match_;
+      default:
+        return false;
     }
   }
   SplitBehavior behavior_;

@@ -36,8 +36,4 @@ class Splitter {
 // Matches the text `literal`.
 [[nodiscard]] std::unique_ptr<Splitter> literal_splitter(std::string literal);
 
-// GPT-2's pattern, which the ByteLevel pre-tokenizer applies by default.
-inline constexpr std::string_view kGpt2Pattern =
-    R"('s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+)";
-
 }  // namespace orrery::text

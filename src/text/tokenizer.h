@@ -1,7 +1,8 @@
 // Tokenizer: text to token ids and back, exactly as the maker's library does it.
 //
-// It is data (vocabulary, merges, pre-tokenizer, normaliser, added tokens) interpreted by one engine; the
-// readers (tokenizer.json, GGUF metadata, tokenizer.model, tekken.json) only fill TokenizerData.
+// It is data (vocabulary, merges, pre-tokenizer, normaliser, added tokens) interpreted by one
+// engine; the readers (tokenizer.json, GGUF metadata, tokenizer.model, tekken.json) only fill
+// TokenizerData.
 #pragma once
 
 #include <memory>
@@ -24,14 +25,16 @@ struct DecodeState {
 };
 
 enum class Special : u8 {
-  kParse,  // special tokens written in the text become control tokens, as Hugging Face tokenizers do
+  kParse,  // special tokens written in the text become control tokens, as Hugging Face tokenizers
+           // do
   kText,   // they stay text: for user content in chats and requests
 };
 
 class Tokenizer {
  public:
   // `json`: the text of tokenizer.json.
-  [[nodiscard]] static Result<std::unique_ptr<Tokenizer>> from_tokenizer_json(std::string_view json);
+  [[nodiscard]] static Result<std::unique_ptr<Tokenizer>> from_tokenizer_json(
+      std::string_view json);
   // From the tokenizer.ggml.* metadata of a GGUF file.
   struct GgufMetadata {
     std::string model;  // tokenizer.ggml.model: "gpt2", "llama", ...
@@ -46,16 +49,21 @@ class Tokenizer {
   [[nodiscard]] static Result<std::unique_ptr<Tokenizer>> from_gguf(const GgufMetadata& metadata);
   virtual ~Tokenizer() = default;
 
-  // Ids of `text`, any bytes. `add`: with the tokens that the tokenizer puts around a text (BOS, EOS).
-  [[nodiscard]] virtual std::vector<TokenId> encode(std::string_view text, Special special, bool add) const = 0;
+  // Ids of `text`, any bytes. `add`: with the tokens that the tokenizer puts around a text (BOS,
+  // EOS).
+  [[nodiscard]] virtual std::vector<TokenId> encode(std::string_view text, Special special,
+                                                    bool add) const = 0;
 
-  // The bytes of ids as the maker's decode() gives them (special tokens kept when `keep_special`); ids
-  // outside the vocabulary give nothing. Invalid UTF-8 becomes U+FFFD as in the maker's library.
-  [[nodiscard]] virtual std::string decode(std::span<const TokenId> ids, bool keep_special) const = 0;
+  // The bytes of ids as the maker's decode() gives them (special tokens kept when `keep_special`);
+  // ids outside the vocabulary give nothing. Invalid UTF-8 becomes U+FFFD as in the maker's
+  // library.
+  [[nodiscard]] virtual std::string decode(std::span<const TokenId> ids,
+                                           bool keep_special) const = 0;
 
-  // decode() in steps: appends to `out` the text that `id` completes, and at the end what is left. The
-  // parts put together are decode() of all ids.
-  virtual void decode_push(DecodeState& state, TokenId id, bool keep_special, std::string& out) const = 0;
+  // decode() in steps: appends to `out` the text that `id` completes, and at the end what is left.
+  // The parts put together are decode() of all ids.
+  virtual void decode_push(DecodeState& state, TokenId id, bool keep_special,
+                           std::string& out) const = 0;
   virtual void decode_finish(DecodeState& state, std::string& out) const = 0;
 
   // The bytes that one token stands for inside a running text (may be part of a character).

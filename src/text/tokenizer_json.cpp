@@ -20,7 +20,8 @@ constexpr u64 kFileBytesMax = u64(64) << 20;
 // The file as read, before anything is built from it.
 struct File {
   TokenizerData data;
-  std::string normalizer = "null", pre_tokenizer = "null", post_processor = "null", decoder = "null";
+  std::string normalizer = "null", pre_tokenizer = "null", post_processor = "null",
+              decoder = "null";
   std::string model_type;
   std::optional<std::string> unknown;
   BpeOptions bpe;
@@ -43,7 +44,7 @@ Result<void> read_vocabulary(od::object object, u64 file_bytes, Vocabulary& voca
 }
 
 Result<void> read_merges(od::array list, u64 file_bytes, File& file) {
-  MergeReader merges(*file.data.vocabulary, file_bytes / 64);
+  MergeReader merges(*file.data.vocabulary, file_bytes / 40);
   for (auto entry : list) {
     od::value value = entry.value();
     if (value.type() == od::json_type::string) {  // "left right"
@@ -59,21 +60,23 @@ Result<void> read_merges(od::array list, u64 file_bytes, File& file) {
     if (count != 2) return fail("a merge has fewer than two sides");
     CHECK_OK(merges.add(sides[0], sides[1]));
   }
-  file.merges = merges.take();
+  TRY(file.merges, merges.finish());
   return {};
 }
 
 // An option that must be absent, null, zero or empty for the model to be what we implement.
 Result<void> require_unset(std::string_view key, od::value value) {
   switch (value.type()) {
-    case od::json_type::null: return {};
+    case od::json_type::null:
+      return {};
     case od::json_type::string:
       if (value.get_string().value().empty()) return {};
       break;
     case od::json_type::number:
       if (value.get_double().value() == 0) return {};
       break;
-    default: break;
+    default:
+      break;
   }
   return fail("the model's \"{}\" is not supported", key);
 }
@@ -153,8 +156,8 @@ Result<void> read_root(od::document& document, u64 file_bytes, File& file) {
   return {};
 }
 
-// Added tokens join the vocabulary. One that the model does not know gets the id that the file says,
-// which must be free.
+// Added tokens join the vocabulary. One that the model does not know gets the id that the file
+// says, which must be free.
 Result<void> add_tokens(File& file) {
   TokenizerData& data = file.data;
   for (AddedToken& token : file.added) {
@@ -187,7 +190,8 @@ Result<std::unique_ptr<Tokenizer>> build(File& file) {
   file.bpe.byte_level = parts.byte_level;
   if (file.unknown) {
     file.bpe.unknown = data.vocabulary->find(*file.unknown);
-    if (!file.bpe.unknown) return fail("the unknown token '{}' is not in the vocabulary", *file.unknown);
+    if (!file.bpe.unknown)
+      return fail("the unknown token '{}' is not in the vocabulary", *file.unknown);
   }
   data.model = std::make_unique<BpeModel>(*data.vocabulary, std::move(*file.merges), file.bpe);
   CHECK_OK(add_tokens(file));

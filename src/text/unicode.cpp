@@ -12,32 +12,41 @@ namespace {
 constexpr ClassBits bits_of(Category category) {
   switch (category) {
     case Category::kLu:
-    case Category::kLt: return kLetter | kUpperLike;
-    case Category::kLl: return kLetter | kLowerLike;
+    case Category::kLt:
+      return kLetter | kUpperLike;
+    case Category::kLl:
+      return kLetter | kLowerLike;
     case Category::kLm:
-    case Category::kLo: return kLetter | kUpperLike | kLowerLike;
+    case Category::kLo:
+      return kLetter | kUpperLike | kLowerLike;
     case Category::kMn:
     case Category::kMc:
-    case Category::kMe: return kMark | kUpperLike | kLowerLike;
+    case Category::kMe:
+      return kMark | kUpperLike | kLowerLike;
     case Category::kNd:
     case Category::kNl:
-    case Category::kNo: return kNumber;
+    case Category::kNo:
+      return kNumber;
     case Category::kPc:
     case Category::kPd:
     case Category::kPs:
     case Category::kPe:
     case Category::kPi:
     case Category::kPf:
-    case Category::kPo: return kPunctuation;
+    case Category::kPo:
+      return kPunctuation;
     case Category::kSm:
     case Category::kSc:
     case Category::kSk:
-    case Category::kSo: return kSymbol;
+    case Category::kSo:
+      return kSymbol;
     case Category::kZs:
     case Category::kZl:
     case Category::kZp:
-    case Category::kControlSpace: return kSpace;
-    default: return 0;
+    case Category::kControlSpace:
+      return kSpace;
+    default:
+      return 0;
   }
 }
 
@@ -76,11 +85,16 @@ constexpr u32 length_of_lead(u8 lead) {
 constexpr bool second_byte_fits(u8 lead, u8 second) {
   if ((second & 0xC0) != 0x80) return false;
   switch (lead) {
-    case 0xE0: return second >= 0xA0;
-    case 0xED: return second < 0xA0;
-    case 0xF0: return second >= 0x90;
-    case 0xF4: return second < 0x90;
-    default: return true;
+    case 0xE0:
+      return second >= 0xA0;
+    case 0xED:
+      return second < 0xA0;
+    case 0xF0:
+      return second >= 0x90;
+    case 0xF4:
+      return second < 0x90;
+    default:
+      return true;
   }
 }
 

@@ -1,8 +1,9 @@
-// Unicode: reading UTF-8 one character at a time, and the classes of characters that tokenizers cut by.
+// Unicode: reading UTF-8 one character at a time, and the classes of characters that tokenizers cut
+// by.
 //
-// The categories are our own table of Unicode 16.0 (tools/unicode_tables.py), because a tokenizer's cuts
-// must not depend on the machine's libraries. Text may be any bytes: a byte that begins no valid
-// character is a character of its own, of no class.
+// The categories are our own table of Unicode 16.0 (tools/unicode_tables.py), because a tokenizer's
+// cuts must not depend on the machine's libraries. Text may be any bytes: a byte that begins no
+// valid character is a character of its own, of no class.
 #pragma once
 
 #include <string>
@@ -12,10 +13,39 @@
 
 namespace orrery::text {
 
-// In the order of the generated table; kControlSpace are the control characters that are white space.
+// In the order of the generated table; kControlSpace are the control characters that are white
+// space.
 enum class Category : u8 {
-  kLu, kLl, kLt, kLm, kLo, kMn, kMc, kMe, kNd, kNl, kNo, kPc, kPd, kPs, kPe, kPi, kPf, kPo,
-  kSm, kSc, kSk, kSo, kZs, kZl, kZp, kCc, kCf, kCo, kCn, kControlSpace,
+  kLu,
+  kLl,
+  kLt,
+  kLm,
+  kLo,
+  kMn,
+  kMc,
+  kMe,
+  kNd,
+  kNl,
+  kNo,
+  kPc,
+  kPd,
+  kPs,
+  kPe,
+  kPi,
+  kPf,
+  kPo,
+  kSm,
+  kSc,
+  kSk,
+  kSo,
+  kZs,
+  kZl,
+  kZp,
+  kCc,
+  kCf,
+  kCo,
+  kCn,
+  kControlSpace,
 };
 
 // Sets of categories as bits, named as regular expressions name them.

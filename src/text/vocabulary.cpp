@@ -7,7 +7,6 @@ namespace orrery::text {
 
 namespace {
 
-constexpr u64 kUpper = ~u64(0) << 32;
 constexpr u64 kNameBytesMax = u64(1) << 30;
 
 }  // namespace
@@ -18,17 +17,17 @@ void Vocabulary::reserve(u64 tokens, u64 name_bytes) {
   names_.reserve(std::min(name_bytes, kNameBytesMax));
   u64 slots = 64;
   while (slots < tokens * 2) slots *= 2;
-  if (slots_.empty()) slots_.assign(slots, 0);
+  if (slots_.empty()) slots_.resize(slots);
 }
 
 void Vocabulary::grow() {
-  std::vector<u64> old = std::move(slots_);
-  slots_.assign(std::max<u64>(64, old.size() * 2), 0);
+  std::vector<Slot> old = std::move(slots_);
+  slots_ = std::vector<Slot>(std::max<u64>(64, old.size() * 2));
   const u64 mask = slots_.size() - 1;
-  for (const u64 slot : old) {
-    if (slot == 0) continue;
-    u64 i = hash_of(name(TokenId(u32(slot) - 1))) & mask;
-    while (slots_[i] != 0) i = (i + 1) & mask;
+  for (const Slot& slot : old) {
+    if (slot.id_plus == 0) continue;
+    u64 i = hash_of(name(TokenId(slot.id_plus - 1))) & mask;
+    while (slots_[i].id_plus != 0) i = (i + 1) & mask;
     slots_[i] = slot;
   }
 }
@@ -46,28 +45,33 @@ Result<void> Vocabulary::put(u64 id, std::string_view name, bool unique) {
   const u64 hash = hash_of(name), mask = slots_.size() - 1;
   u64 i = hash & mask;
   bool known = false;
-  for (u32 probes = 0; slots_[i] != 0; i = (i + 1) & mask) {
+  for (u32 probes = 0; slots_[i].id_plus != 0; i = (i + 1) & mask) {
     if (++probes > kProbesMax) return fail("the token names were made to collide");
-    if ((slots_[i] & kUpper) == (hash & kUpper) && this->name(TokenId(u32(slots_[i]) - 1)) == name) {
+    if (holds(slots_[i], hash, name)) {
       known = true;
       break;
     }
   }
-  if (known && unique) return fail("token id {} has the name of token {}", id, u32(slots_[i]) - 1);
+  if (known && unique) {
+    return fail("token id {} has the name of token {}", id, slots_[i].id_plus - 1);
+  }
   if (id >= spans_.size()) spans_.resize(id + 1);
   spans_[id] = {u32(names_.size()), u32(name.size())};
   names_ += name;
-  if (!known) slots_[i] = (hash & kUpper) | (id + 1);
+  if (!known) slots_[i] = {u32(hash >> 32), u32(id + 1), spans_[id]};
   ++count_;
   return {};
 }
 
 std::optional<TokenId> Vocabulary::find(std::string_view name) const {
+  return find(name, hash_of(name));
+}
+
+std::optional<TokenId> Vocabulary::find(std::string_view name, u64 hash) const {
   if (slots_.empty()) return std::nullopt;
-  const u64 hash = hash_of(name), mask = slots_.size() - 1;
-  for (u64 i = hash & mask; slots_[i] != 0; i = (i + 1) & mask) {
-    const TokenId id = TokenId(u32(slots_[i]) - 1);
-    if ((slots_[i] & kUpper) == (hash & kUpper) && this->name(id) == name) return id;
+  const u64 mask = slots_.size() - 1;
+  for (u64 i = hash & mask; slots_[i].id_plus != 0; i = (i + 1) & mask) {
+    if (holds(slots_[i], hash, name)) return TokenId(slots_[i].id_plus - 1);
   }
   return std::nullopt;
 }

@@ -1,6 +1,7 @@
 // Vocabulary: token names by id and ids by name.
 //
-// All names lie one after another in one string; the index is a flat hash table. Ids may have holes.
+// All names lie one after another in one string; the index is a flat hash table. Ids may have
+// holes.
 #pragma once
 
 #include <optional>
@@ -27,8 +28,13 @@ class Vocabulary {
   [[nodiscard]] Result<void> add_alias(u64 id, std::string_view name);
 
   [[nodiscard]] std::optional<TokenId> find(std::string_view name) const;
+  // The same in steps, for readers that look up many names and can ask for the memory ahead.
+  [[nodiscard]] std::optional<TokenId> find(std::string_view name, u64 hash) const;
+  void prefetch(u64 hash) const {
+    if (!slots_.empty()) __builtin_prefetch(&slots_[hash & (slots_.size() - 1)]);
+  }
   [[nodiscard]] bool has(TokenId id) const;
-  [[nodiscard]] std::string_view name(TokenId id) const;  // empty for an id that nobody has
+  [[nodiscard]] std::string_view name(TokenId id) const;         // empty for an id that nobody has
   [[nodiscard]] u32 size() const { return u32(spans_.size()); }  // one more than the largest id
   [[nodiscard]] u32 count() const { return count_; }
 
@@ -38,12 +44,23 @@ class Vocabulary {
     u32 length = kNone;
     static constexpr u32 kNone = ~u32(0);
   };
+  // A place of the index. The name's place stands here too, so that a look-up reads the slot and
+  // the name and nothing else.
+  struct Slot {
+    u32 tag = 0;      // the upper half of the hash
+    u32 id_plus = 0;  // id + 1; 0: empty
+    Span span;
+  };
   [[nodiscard]] Result<void> put(u64 id, std::string_view name, bool unique);
+  [[nodiscard]] bool holds(const Slot& slot, u64 hash, std::string_view name) const {
+    return slot.tag == u32(hash >> 32) && slot.span.length == name.size() &&
+           std::string_view(names_).substr(slot.span.begin, slot.span.length) == name;
+  }
   void grow();
 
   std::string names_;
   std::vector<Span> spans_;  // [ids]
-  std::vector<u64> slots_;   // upper half of the hash, id + 1; 0: empty
+  std::vector<Slot> slots_;
   u32 count_ = 0;
 };
 

@@ -1,6 +1,6 @@
-// WordCache: the ids of words seen lately. Text repeats its words, and copying a few ids is many times
-// quicker than merging. Direct-mapped: a word has one place and takes it from whoever was there, so
-// there is nothing to keep in order. Only short words; one cache line each.
+// WordCache: the ids of words seen lately. Text repeats its words, and copying a few ids is many
+// times quicker than merging. Direct-mapped: a word has one place and takes it from whoever was
+// there, so there is nothing to keep in order. Only short words; one cache line each.
 #pragma once
 
 #include <cstring>
@@ -21,7 +21,8 @@ class WordCache {
   [[nodiscard]] std::span<const TokenId> find(std::string_view word, u64 hash) const {
     if (entries_.empty()) return {};
     const Entry& entry = entries_[hash % kEntries];
-    if (entry.length != word.size() || std::memcmp(entry.word, word.data(), word.size()) != 0) return {};
+    if (entry.length != word.size() || std::memcmp(entry.word, word.data(), word.size()) != 0)
+      return {};
     return {entry.ids, entry.count};
   }
 

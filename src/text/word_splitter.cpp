@@ -1,11 +1,12 @@
 // The known pre-tokenizer patterns, matched by hand.
 //
-// They are all of one shape: an English contraction, a word, a number, a run of other characters, white
-// space. A WordShape says how a pattern differs from its siblings, and one matcher, compiled once a
-// shape, tries the alternatives in the pattern's order. Every match is found without backtracking over
-// more than the run at hand, so a text is split in linear time.
+// They are all of one shape: an English contraction, a word, a number, a run of other characters,
+// white space. A WordShape says how a pattern differs from its siblings, and one matcher, compiled
+// once a shape, tries the alternatives in the pattern's order. Every match is found without
+// backtracking over more than the run at hand, so a text is split in linear time.
 #include <array>
 
+#include "text/patterns.h"
 #include "text/splitter.h"
 #include "text/unicode.h"
 
@@ -16,14 +17,14 @@ namespace {
 enum class Contraction : u8 { kNone, kLowerCase, kAnyCase, kSuffix };
 
 struct WordShape {
-  Contraction contraction;  // a match of its own, or a suffix of the word before
-  ClassBits letters;        // what words are made of
-  ClassBits no_prefix;      // classes that the optional character before a word must not have;
-                            // 0: only a space is taken
-  bool cased = false;       // a word is upper-case letters, then lower-case ones (o200k)
-  u32 digits_max;           // 0: any number, after an optional space; kNoDigits: no alternative
-  ClassBits others;         // what a run of others must be of; 0: anything that is in none of...
-  ClassBits not_others;     // ...these classes
+  Contraction contraction;   // a match of its own, or a suffix of the word before
+  ClassBits letters;         // what words are made of
+  ClassBits no_prefix;       // classes that the optional character before a word must not have;
+                             // 0: only a space is taken
+  bool cased = false;        // a word is upper-case letters, then lower-case ones (o200k)
+  u32 digits_max;            // 0: any number, after an optional space; kNoDigits: no alternative
+  ClassBits others;          // what a run of others must be of; 0: anything that is in none of...
+  ClassBits not_others;      // ...these classes
   bool ascii_words = false;  // punctuation that sticks to ASCII letters (DeepSeek)
   bool newlines_after = false;  // a run of others takes the line ends after it
   bool slashes_after = false;   // and slashes
@@ -64,8 +65,8 @@ struct Cursor {
 
 constexpr char lower(char c) { return c >= 'A' && c <= 'Z' ? char(c + 32) : c; }
 
-// 's 't 're 've 'm 'll 'd at p: the bytes it takes, 0 when there is none. The long s (U+017F) is an s
-// when case is ignored.
+// 's 't 're 've 'm 'll 'd at p: the bytes it takes, 0 when there is none. The long s (U+017F) is an
+// s when case is ignored.
 template <bool any_case>
 u32 contraction_bytes(const char* p, const char* end) {
   const auto at = [&](i64 i) { return p + i < end ? (any_case ? lower(p[i]) : p[i]) : '\0'; };
@@ -74,12 +75,17 @@ u32 contraction_bytes(const char* p, const char* end) {
     case 's':
     case 't':
     case 'm':
-    case 'd': return 2;
+    case 'd':
+      return 2;
     case 'r':
-    case 'v': return at(2) == 'e' ? 3 : 0;
-    case 'l': return at(2) == 'l' ? 3 : 0;
-    case '\xC5': return any_case && at(2) == '\xBF' ? 3 : 0;
-    default: return 0;
+    case 'v':
+      return at(2) == 'e' ? 3 : 0;
+    case 'l':
+      return at(2) == 'l' ? 3 : 0;
+    case '\xC5':
+      return any_case && at(2) == '\xBF' ? 3 : 0;
+    default:
+      return 0;
   }
 }
 
@@ -101,7 +107,7 @@ const char* end_of_others(Cursor c) {
 // White space at `c`: \s*[\r\n]+ | \s+(?!\S) | \s+
 template <WordShape shape>
 const char* end_of_space(Cursor c) {
-  const char* last = c.p;                // where the last character of the run begins
+  const char* last = c.p;               // where the last character of the run begins
   const char* after_newline = nullptr;  // just after the last line end in the run
   const char* const begin = c.p;
   while (c.is(kSpace)) {
@@ -115,8 +121,8 @@ const char* end_of_space(Cursor c) {
   return last;  // leaves one for the word that follows
 }
 
-// [upper]*[lower]+ at `c`, or null. What is both (other letters, marks) may have been taken as upper:
-// then the match ends after the last such character of the run.
+// [upper]*[lower]+ at `c`, or null. What is both (other letters, marks) may have been taken as
+// upper: then the match ends after the last such character of the run.
 inline const char* end_of_lower_word(Cursor c) {
   const char* after_both = nullptr;
   while (c.is(kUpperLike)) {
@@ -279,14 +285,22 @@ class LiteralSplitter final : public Splitter {
 constexpr ClassBits kWordPrefixNot = kNewline | kLetter | kNumber;
 constexpr ClassBits kOtherNot = kSpace | kLetter | kNumber;
 
-constexpr WordShape kGpt2 = {.contraction = Contraction::kLowerCase, .letters = kLetter,
-                             .no_prefix = 0, .digits_max = 0, .others = 0,
+constexpr WordShape kGpt2 = {.contraction = Contraction::kLowerCase,
+                             .letters = kLetter,
+                             .no_prefix = 0,
+                             .digits_max = 0,
+                             .others = 0,
                              .not_others = kOtherNot};
 
 constexpr WordShape llama3_like(u32 digits_max) {
-  return {.contraction = Contraction::kAnyCase, .letters = kLetter, .no_prefix = kWordPrefixNot,
-          .digits_max = digits_max, .others = 0, .not_others = kOtherNot,
-          .newlines_after = true, .newline_runs = true};
+  return {.contraction = Contraction::kAnyCase,
+          .letters = kLetter,
+          .no_prefix = kWordPrefixNot,
+          .digits_max = digits_max,
+          .others = 0,
+          .not_others = kOtherNot,
+          .newlines_after = true,
+          .newline_runs = true};
 }
 
 constexpr WordShape qwen35() {
@@ -297,16 +311,27 @@ constexpr WordShape qwen35() {
 }
 
 constexpr WordShape o200k_like(Contraction contraction, u32 digits_max) {
-  return {.contraction = contraction, .letters = kLetter | kMark, .no_prefix = kWordPrefixNot,
-          .cased = true, .digits_max = digits_max, .others = 0, .not_others = kOtherNot,
-          .newlines_after = true, .slashes_after = true, .newline_runs = true};
+  return {.contraction = contraction,
+          .letters = kLetter | kMark,
+          .no_prefix = kWordPrefixNot,
+          .cased = true,
+          .digits_max = digits_max,
+          .others = 0,
+          .not_others = kOtherNot,
+          .newlines_after = true,
+          .slashes_after = true,
+          .newline_runs = true};
 }
 
-constexpr WordShape kDeepSeek3 = {
-    .contraction = Contraction::kNone, .letters = kLetter | kMark,
-    .no_prefix = kNewline | kLetter | kPunctuation | kSymbol, .digits_max = kNoDigits,
-    .others = kPunctuation | kSymbol, .not_others = 0, .ascii_words = true,
-    .newlines_after = true, .newline_runs = true};
+constexpr WordShape kDeepSeek3 = {.contraction = Contraction::kNone,
+                                  .letters = kLetter | kMark,
+                                  .no_prefix = kNewline | kLetter | kPunctuation | kSymbol,
+                                  .digits_max = kNoDigits,
+                                  .others = kPunctuation | kSymbol,
+                                  .not_others = 0,
+                                  .ascii_words = true,
+                                  .newlines_after = true,
+                                  .newline_runs = true};
 
 template <WordShape shape>
 std::unique_ptr<Splitter> words() {
@@ -318,42 +343,25 @@ struct KnownPattern {
   std::unique_ptr<Splitter> (*make)();
 };
 
-// The prefix that many patterns share, up to the number.
-#define LLAMA3_WORD R"((?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|)"
-#define LLAMA3_REST R"(| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+)"
-#define O200K_UPPER R"([\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}])"
-#define O200K_LOWER R"([\p{Ll}\p{Lm}\p{Lo}\p{M}])"
-#define O200K_WORD(suffix)                                                         \
-  R"([^\r\n\p{L}\p{N}]?)" O200K_UPPER "*" O200K_LOWER "+" suffix                   \
-  R"(|[^\r\n\p{L}\p{N}]?)" O200K_UPPER "+" O200K_LOWER "*" suffix "|"
-#define O200K_REST R"(| ?[^\s\p{L}\p{N}]+[\r\n/]*|\s*[\r\n]+|\s+(?!\S)|\s+)"
-#define DEEPSEEK3_WORD R"([!"#$%&'()*+,\-./:;<=>?@\[\\\]^_`{|}~][A-Za-z]+|)"
-#define DEEPSEEK3_REST R"(]*|\s*[\r\n]+|\s+(?!\S)|\s+)"
+template <u32 max>
+std::unique_ptr<Splitter> numbers() {
+  return std::make_unique<ClassSplitter>(kNumber, max);
+}
 
 constexpr KnownPattern kKnownPatterns[] = {
     {kGpt2Pattern, words<kGpt2>},
-    {LLAMA3_WORD R"(\p{N}{1,3})" LLAMA3_REST, words<llama3_like(3)>},
-    {LLAMA3_WORD R"(\p{N})" LLAMA3_REST, words<llama3_like(1)>},
-    {R"((?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?[\p{L}\p{M}]+|\p{N})"
-     R"(| ?[^\s\p{L}\p{M}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+)",
-     words<qwen35()>},
-    {O200K_WORD(R"((?i:'s|'t|'re|'ve|'m|'ll|'d)?)") R"(\p{N}{1,3})" O200K_REST,
-     words<o200k_like(Contraction::kSuffix, 3)>},
-    {O200K_WORD("") R"(\p{N})" O200K_REST, words<o200k_like(Contraction::kNone, 1)>},
-    // DeepSeek's file has real line ends in two of its classes; llama.cpp writes them escaped.
-    {DEEPSEEK3_WORD "[^\r\n" R"(\p{L}\p{P}\p{S}]?[\p{L}\p{M}]+| ?[\p{P}\p{S}]+[)"
-                    "\r\n" DEEPSEEK3_REST,
-     words<kDeepSeek3>},
-    {DEEPSEEK3_WORD R"([^\r\n\p{L}\p{P}\p{S}]?[\p{L}\p{M}]+| ?[\p{P}\p{S}]+[\r\n)" DEEPSEEK3_REST,
-     words<kDeepSeek3>},
-    {R"(\p{N}{1,3})",
-     [] { return std::unique_ptr<Splitter>(std::make_unique<ClassSplitter>(kNumber, 3)); }},
-    {R"(\p{N})",
-     [] { return std::unique_ptr<Splitter>(std::make_unique<ClassSplitter>(kNumber, 1)); }},
-    {R"(\p{N}+)",
-     [] { return std::unique_ptr<Splitter>(std::make_unique<ClassSplitter>(kNumber, ~u32(0))); }},
-    {"[一-龥\u3040-ゟ゠-ヿ]+",
-     [] { return std::unique_ptr<Splitter>(std::make_unique<ChineseJapaneseSplitter>()); }},
+    {kLlama3Pattern, words<llama3_like(3)>},
+    {kQwen2Pattern, words<llama3_like(1)>},
+    {kQwen35Pattern, words<qwen35()>},
+    {kO200kPattern, words<o200k_like(Contraction::kSuffix, 3)>},
+    {kTekkenPattern, words<o200k_like(Contraction::kNone, 1)>},
+    {kDeepSeek3Pattern, words<kDeepSeek3>},
+    {kDeepSeek3EscapedPattern, words<kDeepSeek3>},
+    {kDigitPattern, numbers<1>},
+    {kDigitsPattern, numbers<~u32(0)>},
+    {kThreeDigitsPattern, numbers<3>},
+    {kChineseJapanesePattern,
+     [] { return std::unique_ptr<Splitter>(new ChineseJapaneseSplitter); }},
 };
 
 }  // namespace

@@ -1,4 +1,5 @@
 """jinja2 as transformers sets it up for chat templates: the oracle of the goldens and of the fuzzer."""
+
 import jinja2
 import transformers
 from transformers.utils.chat_template_utils import _cached_compile_jinja_template

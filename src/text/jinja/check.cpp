@@ -1,6 +1,6 @@
-// What jinja2 finds when it compiles a parsed template: unknown filters and tests (outside an if, where
-// they matter only when they are run), break and continue outside a loop, assignment to `loop`, names
-// given twice; and which of caller, varargs and kwargs each macro uses.
+// What jinja2 finds when it compiles a parsed template: unknown filters and tests (outside an if,
+// where they matter only when they are run), break and continue outside a loop, assignment to
+// `loop`, names given twice; and which of caller, varargs and kwargs each macro uses.
 #include <set>
 
 #include "text/jinja/builtins.h"
@@ -70,14 +70,16 @@ class Checker {
   static void check_keywords(const CallArguments& arguments, Place place) {
     std::set<std::string_view> names;
     for (const auto& [name, value] : arguments.keywords) {
-      if (!names.insert(name).second) fail(place, fmt::format("keyword argument repeated: {}", name));
+      if (!names.insert(name).second)
+        fail(place, fmt::format("keyword argument repeated: {}", name));
     }
   }
 
   void visit(const Expression& expression, Frame frame) {
     const Place place = expression.place;
     if (const auto* name = std::get_if<NameNode>(&expression.node)) load(name->symbol);
-    if (const auto* call = std::get_if<CallNode>(&expression.node)) check_keywords(call->arguments, place);
+    if (const auto* call = std::get_if<CallNode>(&expression.node))
+      check_keywords(call->arguments, place);
     if (const auto* filter = std::get_if<FilterNode>(&expression.node)) {
       check_keywords(filter->arguments, place);
       if (!frame.soft && !find_filter(filter->name)) {
@@ -155,7 +157,9 @@ class Checker {
               visit(n.call, frame);
               visit_macro(*n.body, statement.place, frame);
             },
-            [&](const FilterBlockNode& n) { visit(n.filter, inner(frame)), visit(n.body, inner(frame)); },
+            [&](const FilterBlockNode& n) {
+              visit(n.filter, inner(frame)), visit(n.body, inner(frame));
+            },
             [&](const WithNode& n) {
               for (const auto& [target, value] : n.bindings) {
                 visit(value, frame);
@@ -171,7 +175,9 @@ class Checker {
               in_block.in_for = frame.in_for;
               visit(n.body, in_block);
             },
-            [&](const AutoescapeNode& n) { visit(n.value, inner(frame)), visit(n.body, inner(frame)); },
+            [&](const AutoescapeNode& n) {
+              visit(n.value, inner(frame)), visit(n.body, inner(frame));
+            },
             [&](const GenerationNode& n) { visit(n.body, function(frame)); },
             [&](const BreakNode&) { control(); },
             [&](const ContinueNode&) { control(); },

@@ -31,7 +31,9 @@ const Value* Scope::find(Symbol symbol) const {
 }
 
 Interpreter::Interpreter(const Program& program, const Limits& limits)
-    : program_(program), heap_(limits), context_(make<Scope>(heap_, Ref<Scope>())),
+    : program_(program),
+      heap_(limits),
+      context_(make<Scope>(heap_, Ref<Scope>())),
       constants_(program.constants.size()),
       undefined_names_(program.names.size()) {
   for (Symbol symbol = 0; symbol < program.names.size(); ++symbol) {
@@ -77,8 +79,10 @@ Value Interpreter::capture(Run run) {
 }
 
 void Interpreter::write(const Value& value) {
-  if (autoescape_) print_escaped(*out_, value);
-  else print(*out_, value);
+  if (autoescape_)
+    print_escaped(*out_, value);
+  else
+    print(*out_, value);
   if (out_->size() > heap_.limits().output_bytes_max) raise("the rendered text is too long");
 }
 
@@ -129,7 +133,8 @@ Interpreter::Flow Interpreter::execute(const IfNode& node, const Ref<Scope>& sco
 }
 
 // The items that pass the loop's `if`, tested one by one as the loop comes to them.
-Ref<Iterator> Interpreter::filtered(const ForNode& node, const Value& items, const Ref<Scope>& scope) {
+Ref<Iterator> Interpreter::filtered(const ForNode& node, const Value& items,
+                                    const Ref<Scope>& scope) {
   auto step = [this, &node, scope, from = iterate(heap_, items)]() -> std::optional<Value> {
     while (auto item = from->next()) {
       const auto inner = make<Scope>(heap_, scope);
@@ -152,8 +157,8 @@ Interpreter::Flow Interpreter::run_loop(const ForNode& node, const Value& items,
   if (depth_ >= heap_.limits().depth_max) raise("maximum recursion depth exceeded");
   depth_ += node.recursive;
   const Ref<Iterator> iterator = node.test ? filtered(node, items, scope) : iterate(heap_, items);
-  const auto loop = make<Loop>(heap_, node.test ? Value(iterator) : items, iterator,
-                               std::move(recurse), depth0);
+  const auto loop =
+      make<Loop>(heap_, node.test ? Value(iterator) : items, iterator, std::move(recurse), depth0);
   bool completed = false;  // as jinja2: an iteration that continues or breaks does not count
   Flow flow = Flow::kNext;
   while (flow != Flow::kBreak) {
@@ -229,7 +234,8 @@ Interpreter::Flow Interpreter::execute(const SetBlockNode& node, const Ref<Scope
   return Flow::kNext;
 }
 
-Interpreter::Flow Interpreter::execute(const std::shared_ptr<MacroNode>& node, const Ref<Scope>& scope) {
+Interpreter::Flow Interpreter::execute(const std::shared_ptr<MacroNode>& node,
+                                       const Ref<Scope>& scope) {
   scope->set(node->symbol, Value(make<Macro>(heap_, *node, scope)));
   return Flow::kNext;
 }
@@ -261,8 +267,10 @@ Value Interpreter::call_macro(const Macro& macro, Arguments& arguments) {
   std::vector<std::optional<Value>> given(count);
   bool explicit_caller = false;
   for (u64 i = 0; i < count; ++i) {
-    if (i < arguments.positional.size()) given[i] = arguments.positional[i];
-    else given[i] = arguments.pop(node.parameter_names[i]);
+    if (i < arguments.positional.size())
+      given[i] = arguments.positional[i];
+    else
+      given[i] = arguments.pop(node.parameter_names[i]);
     explicit_caller = explicit_caller || node.parameters[i] == program_.caller;
     scope->set(node.parameters[i], given[i] ? *given[i] : undefined_name(node.parameters[i]));
   }
@@ -277,7 +285,8 @@ Value Interpreter::call_macro(const Macro& macro, Arguments& arguments) {
     for (const auto& [name, value] : arguments.keywords) rest->set(Value(name), value);
     scope->set(program_.kwargs, Value(rest));
   } else if (!arguments.keywords.empty()) {
-    raise("macro '{}' takes no keyword argument '{}'", node.name, arguments.keywords[0].name->bytes());
+    raise("macro '{}' takes no keyword argument '{}'", node.name,
+          arguments.keywords[0].name->bytes());
   }
   if (node.uses_varargs) {
     auto rest = make<Sequence>(heap_, Kind::kTuple);

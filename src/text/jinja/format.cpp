@@ -1,5 +1,5 @@
-// "..." % values and "...".format(values). What is formatted keeps its origins; padding and digits are
-// the template's.
+// "..." % values and "...".format(values). What is formatted keeps its origins; padding and digits
+// are the template's.
 #include "text/jinja/format.h"
 
 #include <charconv>
@@ -29,11 +29,16 @@ struct Spec {
 std::string digits_of(i64 value, char type) {
   const u64 magnitude = value < 0 ? u64(0) - u64(value) : u64(value);
   switch (type) {
-    case 'b': return fmt::format("{:b}", magnitude);
-    case 'o': return fmt::format("{:o}", magnitude);
-    case 'x': return fmt::format("{:x}", magnitude);
-    case 'X': return fmt::format("{:X}", magnitude);
-    default: return fmt::format("{}", magnitude);
+    case 'b':
+      return fmt::format("{:b}", magnitude);
+    case 'o':
+      return fmt::format("{:o}", magnitude);
+    case 'x':
+      return fmt::format("{:x}", magnitude);
+    case 'X':
+      return fmt::format("{:X}", magnitude);
+    default:
+      return fmt::format("{}", magnitude);
   }
 }
 
@@ -48,7 +53,8 @@ std::string group(const std::string& digits, char separator) {
 }
 
 // Text, or a number as sign and digits, in its field.
-void pad(Builder& out, const MarkedText& body, std::string_view sign, const Spec& spec, char otherwise) {
+void pad(Builder& out, const MarkedText& body, std::string_view sign, const Spec& spec,
+         char otherwise) {
   const i64 used = i64(count_runes(sign) + count_runes(body.bytes));
   const i64 room = std::max<i64>(0, spec.width - used);
   const char align = spec.align ? spec.align : otherwise;
@@ -125,7 +131,8 @@ void format_string(Builder& out, const String& value, Spec spec) {
     raise("a format code that strings do not have");
   }
   MarkedText body;
-  const u64 length = spec.precision < 0 ? value.length() : std::min(u64(spec.precision), value.length());
+  const u64 length =
+      spec.precision < 0 ? value.length() : std::min(u64(spec.precision), value.length());
   Builder cut(out.heap());
   body = cut.add(value, 0, value.byte_of(length)).take_text();
   pad(out, body, "", spec, '<');
@@ -174,7 +181,8 @@ void format_float(Builder& out, f64 value, const Spec& spec) {
       if (digits.find('.') < e) digits.erase(last + 1, e - last - 1);
     }
   } else if (std::string_view("eEfFgGn").find(spec.type) != std::string_view::npos) {
-    digits = format_real(magnitude, spec.type == 'n' ? 'g' : spec.type, spec.precision, spec.alternate);
+    digits =
+        format_real(magnitude, spec.type == 'n' ? 'g' : spec.type, spec.precision, spec.alternate);
   } else {
     raise("Unknown format code '{}' for object of type 'float'", spec.type);
   }
@@ -214,14 +222,17 @@ void pad_percent(Builder& out, const MarkedText& body, std::string_view sign, co
 
 void percent_text(Builder& out, const Value& value, Conversion c, bool markup) {
   Builder whole(out.heap());
-  if (c.spec.type == 's' && markup) print_escaped(whole, value);
-  else if (c.spec.type == 's') print(whole, value);
-  else print_repr(whole, value);
+  if (c.spec.type == 's' && markup)
+    print_escaped(whole, value);
+  else if (c.spec.type == 's')
+    print(whole, value);
+  else
+    print_repr(whole, value);
   const auto string = whole.take();
   c.zero = false;
   Builder cut(out.heap());
-  const u64 length = c.spec.precision < 0 ? string->length()
-                                          : std::min(u64(c.spec.precision), string->length());
+  const u64 length =
+      c.spec.precision < 0 ? string->length() : std::min(u64(c.spec.precision), string->length());
   pad_percent(out, cut.add(*string, 0, string->byte_of(length)).take_text(), "", c);
 }
 
@@ -229,7 +240,8 @@ void percent_rune(Builder& out, const Value& value, Conversion c) {
   Builder rune(out.heap());
   c.zero = false;
   if (value.is_integer()) {
-    if (value.as_integer() < 0 || value.as_integer() > 0x10ffff) raise("%c arg not in range(0x110000)");
+    if (value.as_integer() < 0 || value.as_integer() > 0x10ffff)
+      raise("%c arg not in range(0x110000)");
     rune.add_rune(u32(value.as_integer()));
   } else if (value.is_string() && value.string().length() == 1) {
     rune.add(value.string());
@@ -338,10 +350,14 @@ class PercentFormat {
       c = next();
     }
     for (; std::string_view("-+ #0").find(c) != std::string_view::npos; c = next()) {
-      if (c == '-') conversion.left = true;
-      else if (c == '0') conversion.zero = true;
-      else if (c == '#') conversion.spec.alternate = true;
-      else if (c == '+' || conversion.spec.sign != '+') conversion.spec.sign = c;
+      if (c == '-')
+        conversion.left = true;
+      else if (c == '0')
+        conversion.zero = true;
+      else if (c == '#')
+        conversion.spec.alternate = true;
+      else if (c == '+' || conversion.spec.sign != '+')
+        conversion.spec.sign = c;
     }
     conversion.spec.width = count(c);
     if (conversion.spec.width < 0) {
@@ -359,9 +375,12 @@ class PercentFormat {
 
   void write(const Conversion& c) {
     const char type = c.spec.type;
-    if (type == '%') out_.add("%");
-    else if (type == 's' || type == 'r' || type == 'a') percent_text(out_, argument(), c, format_.markup);
-    else if (type == 'c') percent_rune(out_, argument(), c);
+    if (type == '%')
+      out_.add("%");
+    else if (type == 's' || type == 'r' || type == 'a')
+      percent_text(out_, argument(), c, format_.markup);
+    else if (type == 'c')
+      percent_rune(out_, argument(), c);
     else if (std::string_view("diuoxXeEfFgG").find(type) != std::string_view::npos) {
       percent_number(out_, argument(), c);
     } else {
@@ -438,16 +457,20 @@ class BraceFormat {
       const char how = at + 1 < end ? text[at + 1] : '\0';
       if (how != 'r' && how != 's' && how != 'a') raise("Unknown conversion specifier");
       Builder converted(heap_);
-      if (how == 's') print(converted, value);
-      else print_repr(converted, value);
+      if (how == 's')
+        print(converted, value);
+      else
+        print_repr(converted, value);
       value = converted.take();
       at += 2;
       if (at < end && text[at] != ':') raise("expected ':' after conversion specifier");
     }
     Builder spec(heap_);
     if (at < end) expand(spec, at + 1, end, depth - 1);
-    if (format_.markup && spec.size() == 0) print_escaped(out, value);
-    else format_value(out, value, spec.take_text());
+    if (format_.markup && spec.size() == 0)
+      print_escaped(out, value);
+    else
+      format_value(out, value, spec.take_text());
   }
 
   Value first(std::string_view name) {
@@ -459,7 +482,8 @@ class BraceFormat {
     u64 index = 0;
     const auto parsed = std::from_chars(name.data(), name.data() + name.size(), index);
     if (parsed.ec == std::errc() && parsed.ptr == name.data() + name.size()) {
-      if (numbering_ == Numbering::kAutomatic) raise("cannot switch from automatic field numbering");
+      if (numbering_ == Numbering::kAutomatic)
+        raise("cannot switch from automatic field numbering");
       numbering_ = Numbering::kManual;
       return positional(index);
     }
@@ -479,7 +503,8 @@ class BraceFormat {
     std::string_view rest = name.substr(end);
     while (!rest.empty()) {
       const bool is_attribute = rest[0] == '.';
-      const u64 stop = is_attribute ? std::min(rest.find_first_of(".[", 1), rest.size()) : rest.find(']');
+      const u64 stop =
+          is_attribute ? std::min(rest.find_first_of(".[", 1), rest.size()) : rest.find(']');
       if ((!is_attribute && rest[0] != '[') || stop == std::string_view::npos || stop == 1) {
         raise("Empty attribute in format string");
       }
@@ -487,8 +512,11 @@ class BraceFormat {
       u64 index = 0;
       const auto parsed = std::from_chars(key.data(), key.data() + key.size(), index);
       const bool digits = parsed.ec == std::errc() && parsed.ptr == key.data() + key.size();
-      if (is_attribute) value = get_attribute(heap_, value, key);
-      else value = get_item(heap_, value, digits ? Value::integer(i64(index)) : jinja::text(heap_, key));
+      if (is_attribute)
+        value = get_attribute(heap_, value, key);
+      else
+        value =
+            get_item(heap_, value, digits ? Value::integer(i64(index)) : jinja::text(heap_, key));
       rest.remove_prefix(is_attribute ? stop : stop + 1);
     }
     return value;

@@ -1,5 +1,5 @@
-// Python's two ways to format text: "..." % values and "...".format(values), with their small languages
-// for width, alignment and precision.
+// Python's two ways to format text: "..." % values and "...".format(values), with their small
+// languages for width, alignment and precision.
 #pragma once
 
 #include "text/jinja/callable.h"

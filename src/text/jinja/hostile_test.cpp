@@ -1,5 +1,5 @@
-// Hostile templates: whatever a model file's template does, rendering ends soon, in little memory, with
-// a text or one error line.
+// Hostile templates: whatever a model file's template does, rendering ends soon, in little memory,
+// with a text or one error line.
 #include <gtest/gtest.h>
 
 #include <cstdio>
@@ -49,22 +49,29 @@ std::vector<Hostile> loops_and_recursion() {
        "{% macro a() %}{{ b() }}{% endmacro %}{% macro b() %}{{ a() }}{% endmacro %}{{ a() }}"},
       {"macro branches", "{% macro m(n) %}{{ m(n+1) }}{{ m(n+1) }}{% endmacro %}{{ m(0) }}"},
       {"macro in its own default", "{% macro m(x=m()) %}{{ x }}{% endmacro %}{{ m() }}"},
-      {"caller calls caller", "{% macro m() %}{% call m() %}{{ caller() }}{% endcall %}{% endmacro %}{{ m() }}"},
+      {"caller calls caller",
+       "{% macro m() %}{% call m() %}{{ caller() }}{% endcall %}{% endmacro %}{{ m() }}"},
       {"loop calls itself", "{% for x in [1] recursive %}{{ loop([1]) }}{% endfor %}"},
       {"loop branches", "{% for x in [1,2] recursive %}{{ loop([1,2]) }}{% endfor %}"},
-      {"10^10 iterations", "{% for a in " + big + " %}{% for b in " + big + " %}{% endfor %}{% endfor %}"},
-      {"10^9 sums", "{% for a in " + big + " %}{% for b in range(10000) %}{% set c = a + b %}{% endfor %}{% endfor %}"},
+      {"10^10 iterations",
+       "{% for a in " + big + " %}{% for b in " + big + " %}{% endfor %}{% endfor %}"},
+      {"10^9 sums",
+       "{% for a in " + big +
+           " %}{% for b in range(10000) %}{% set c = a + b %}{% endfor %}{% endfor %}"},
       {"giant range", "{% for a in range(1000000000000) %}{% endfor %}"},
       {"range of extremes", "{{ range(-9223372036854775807, 9223372036854775807)|length }}"},
-      {"loop over a loop", "{% for a in " + big + " %}{% for b in loop %}{{ b }}{% endfor %}{% endfor %}"},
-      {"recursion through namespace", "{% set ns = namespace() %}{% macro m() %}{{ ns.f() }}{% endmacro %}"
-                                      "{% set ns.f = m %}{{ m() }}"},
-      {"nested generation macros", "{% macro m() %}{% generation %}{{ m() }}{% endgeneration %}{% endmacro %}{{ m() }}"},
-      {"filter inside map inside map",
-       "{% set ns = namespace(g=[1]) %}{% for i in " + big + " %}{% set ns.g = ns.g|map('string') %}{% endfor %}"
-       "{{ ns.g|list }}"},
-      {"select upon select",
-       "{% set ns = namespace(g=[1]) %}{% for i in " + big + " %}{% set ns.g = ns.g|select %}{% endfor %}{{ ns.g|first }}"},
+      {"loop over a loop",
+       "{% for a in " + big + " %}{% for b in loop %}{{ b }}{% endfor %}{% endfor %}"},
+      {"recursion through namespace",
+       "{% set ns = namespace() %}{% macro m() %}{{ ns.f() }}{% endmacro %}"
+       "{% set ns.f = m %}{{ m() }}"},
+      {"nested generation macros",
+       "{% macro m() %}{% generation %}{{ m() }}{% endgeneration %}{% endmacro %}{{ m() }}"},
+      {"filter inside map inside map", "{% set ns = namespace(g=[1]) %}{% for i in " + big +
+                                           " %}{% set ns.g = ns.g|map('string') %}{% endfor %}"
+                                           "{{ ns.g|list }}"},
+      {"select upon select", "{% set ns = namespace(g=[1]) %}{% for i in " + big +
+                                 " %}{% set ns.g = ns.g|select %}{% endfor %}{{ ns.g|first }}"},
       {"endless cycler", "{% set c = cycler(1) %}{% for i in " + big + " %}{% for j in " + big +
                              " %}{{ c.next() }}{% endfor %}{% endfor %}"},
   };
@@ -72,8 +79,12 @@ std::vector<Hostile> loops_and_recursion() {
 
 std::vector<Hostile> growth() {
   return {
-      {"doubling", "{% set ns = namespace(s='x') %}{% for i in range(100) %}{% set ns.s = ns.s ~ ns.s %}{% endfor %}"},
-      {"doubling lists", "{% set ns = namespace(s=[1]) %}{% for i in range(100) %}{% set ns.s = ns.s + ns.s %}{% endfor %}"},
+      {"doubling",
+       "{% set ns = namespace(s='x') %}{% for i in range(100) %}{% set ns.s = ns.s ~ ns.s %}{% "
+       "endfor %}"},
+      {"doubling lists",
+       "{% set ns = namespace(s=[1]) %}{% for i in range(100) %}{% set ns.s = ns.s + ns.s %}{% "
+       "endfor %}"},
       {"multiplied string", "{{ 'x' * 1000000000000 }}"},
       {"multiplied string at the limit", "{{ 'x' * 100000000 }}"},
       {"multiplied empty string", "{{ '' * 9223372036854775807 }}"},
@@ -100,15 +111,21 @@ std::vector<Hostile> growth() {
       {"wrap", "{{ ('ab ' * 1000000)|wordwrap(1)|length }}"},
       {"escape", "{{ ('<' * 50000000)|e|e|length }}"},
       {"urlencode", "{{ ('é' * 30000000)|urlencode|length }}"},
-      {"repr of repr", "{% set ns = namespace(s='\\\\') %}{% for i in range(64) %}{% set ns.s = [ns.s]|string %}{% endfor %}"},
+      {"repr of repr",
+       "{% set ns = namespace(s='\\\\') %}{% for i in range(64) %}{% set ns.s = [ns.s]|string %}{% "
+       "endfor %}"},
       {"output", "{% for i in range(100000) %}{{ 'x' * 10000 }}{% endfor %}"},
-      {"nested captures", "{% macro m(n) %}{{ 'x' * 1000000 }}{{ m(n + 1) if n < 190 }}{% endmacro %}{{ m(0)|length }}"},
+      {"nested captures",
+       "{% macro m(n) %}{{ 'x' * 1000000 }}{{ m(n + 1) if n < 190 }}{% endmacro %}{{ m(0)|length "
+       "}}"},
       {"strftime", "{{ strftime_now('%c' * 100000) }}"},
-      {"many namespaces", "{% set ns = namespace(l=[]) %}{% for i in range(100000) %}"
-                          "{% set ns.l = ns.l + [namespace(a=ns.l)] %}{% endfor %}"},
+      {"many namespaces",
+       "{% set ns = namespace(l=[]) %}{% for i in range(100000) %}"
+       "{% set ns.l = ns.l + [namespace(a=ns.l)] %}{% endfor %}"},
       {"sum of lists", "{{ ([[1] * 1000] * 10000)|sum(start=[])|length }}"},
-      {"large dict", "{% set ns = namespace(d={}) %}{% for i in range(100000) %}"
-                     "{% set ns.d = dict(ns.d, **{i|string: i}) %}{% endfor %}"},
+      {"large dict",
+       "{% set ns = namespace(d={}) %}{% for i in range(100000) %}"
+       "{% set ns.d = dict(ns.d, **{i|string: i}) %}{% endfor %}"},
   };
 }
 
@@ -129,46 +146,65 @@ std::vector<Hostile> depth_and_time() {
       {"conditionals", "{{ 1" + repeated(" if 1 else 1", 100000) + " }}"},
       {"nested ifs", repeated("{% if 1 %}", 100000) + repeated("{% endif %}", 100000)},
       {"nested loops", repeated("{% for x in [1] %}", 10000) + repeated("{% endfor %}", 10000)},
-      {"nested targets", "{% set " + repeated("(", 100000) + "a" + repeated(")", 100000) + " = 1 %}"},
+      {"nested targets",
+       "{% set " + repeated("(", 100000) + "a" + repeated(")", 100000) + " = 1 %}"},
       {"many elifs", "{% if 0 %}" + repeated("{% elif 0 %}", 100000) + "{% endif %}"},
       {"open tags", repeated("{% raw %}{{", 100000)},
       {"comments that never end", repeated("{#", 200000)},
       {"raw that never ends", "{% raw %}" + repeated("{%  ", 200000)},
       {"too long a source", repeated("x", 5'000'000)},
-      {"nested value", "{% set ns = namespace(v=1) %}{% for i in range(100000) %}{% set ns.v = [ns.v] %}{% endfor %}{{ ns.v }}"},
+      {"nested value",
+       "{% set ns = namespace(v=1) %}{% for i in range(100000) %}{% set ns.v = [ns.v] %}{% endfor "
+       "%}{{ ns.v }}"},
       {"nested value as JSON",
-       "{% set ns = namespace(v=1) %}{% for i in range(100000) %}{% set ns.v = {'a': ns.v} %}{% endfor %}{{ ns.v|tojson }}"},
+       "{% set ns = namespace(v=1) %}{% for i in range(100000) %}{% set ns.v = {'a': ns.v} %}{% "
+       "endfor %}{{ ns.v|tojson }}"},
       {"nested values compared",
-       "{% set a = namespace(v=1) %}{% set b = namespace(v=1) %}{% for i in range(100000) %}{% set a.v = [a.v] %}"
+       "{% set a = namespace(v=1) %}{% set b = namespace(v=1) %}{% for i in range(100000) %}{% set "
+       "a.v = [a.v] %}"
        "{% set b.v = [b.v] %}{% endfor %}{{ a.v == b.v }}{{ a.v < b.v }}"},
       {"nested tuple hashed",
-       "{% set ns = namespace(v=1) %}{% for i in range(100000) %}{% set ns.v = (ns.v,) %}{% endfor %}{{ {ns.v: 1} }}"},
-      {"chain of namespaces", "{% set t = namespace(l=none) %}{% for i in range(100000) %}"
-                              "{% set t.l = namespace(l=t.l) %}{% endfor %}ok"},
+       "{% set ns = namespace(v=1) %}{% for i in range(100000) %}{% set ns.v = (ns.v,) %}{% endfor "
+       "%}{{ {ns.v: 1} }}"},
+      {"chain of namespaces",
+       "{% set t = namespace(l=none) %}{% for i in range(100000) %}"
+       "{% set t.l = namespace(l=t.l) %}{% endfor %}ok"},
       {"namespace holds itself", "{% set ns = namespace() %}{% set ns.me = ns %}{{ ns }}"},
-      {"namespace in its list", "{% set ns = namespace() %}{% set ns.me = [ns] %}{{ ns.me == [ns] }}{{ ns.me|tojson }}"},
+      {"namespace in its list",
+       "{% set ns = namespace() %}{% set ns.me = [ns] %}{{ ns.me == [ns] }}{{ ns.me|tojson }}"},
       {"shared list doubles when printed",
-       "{% set ns = namespace(v=[1]) %}{% for i in range(64) %}{% set ns.v = [ns.v, ns.v] %}{% endfor %}{{ ns.v }}"},
+       "{% set ns = namespace(v=[1]) %}{% for i in range(64) %}{% set ns.v = [ns.v, ns.v] %}{% "
+       "endfor %}{{ ns.v }}"},
       {"shared list doubles when compared",
-       "{% set a = namespace(v=[1]) %}{% set b = namespace(v=[1]) %}{% for i in range(64) %}{% set a.v = [a.v, a.v] %}"
+       "{% set a = namespace(v=[1]) %}{% set b = namespace(v=[1]) %}{% for i in range(64) %}{% set "
+       "a.v = [a.v, a.v] %}"
        "{% set b.v = [b.v, b.v] %}{% endfor %}{{ a.v == b.v }}"},
       {"shared tuple doubles when hashed",
-       "{% set ns = namespace(v=1) %}{% for i in range(64) %}{% set ns.v = (ns.v, ns.v) %}{% endfor %}{{ {ns.v: 1} }}"},
-      {"search by the product", "{% set a = 'a' * 5000000 %}{{ (a ~ 'b') in (a ~ a) }}{{ (a ~ a).count(a ~ 'b') }}"},
-      {"search from behind by the product", "{% set a = 'a' * 3000000 %}{{ (a ~ a).rfind('b' ~ a) }}"},
+       "{% set ns = namespace(v=1) %}{% for i in range(64) %}{% set ns.v = (ns.v, ns.v) %}{% "
+       "endfor %}{{ {ns.v: 1} }}"},
+      {"search by the product",
+       "{% set a = 'a' * 5000000 %}{{ (a ~ 'b') in (a ~ a) }}{{ (a ~ a).count(a ~ 'b') }}"},
+      {"search from behind by the product",
+       "{% set a = 'a' * 3000000 %}{{ (a ~ a).rfind('b' ~ a) }}"},
       {"split from behind", "{{ ('ab' * 5000000).rsplit('aab')|length }}"},
       {"strip many characters", "{{ ('ab' * 1000000).strip('xyz' * 100000)|length }}"},
       {"sort much", "{% for i in range(1000) %}{{ range(100000)|sort|first }}{% endfor %}"},
-      {"unique lists", "{% for i in range(1000) %}{{ range(100000)|unique|list|length }}{% endfor %}"},
-      {"index of a long string", "{% set s = 'é' * 1000000 %}{% for i in range(100000) %}{{ s[i] }}{% endfor %}"},
-      {"colliding keys", "{% set ns = namespace(d={}) %}{% for i in range(100000) %}{{ {i: 1, i * 1.0: 2, true: 3} }}{% endfor %}"},
+      {"unique lists",
+       "{% for i in range(1000) %}{{ range(100000)|unique|list|length }}{% endfor %}"},
+      {"index of a long string",
+       "{% set s = 'é' * 1000000 %}{% for i in range(100000) %}{{ s[i] }}{% endfor %}"},
+      {"colliding keys",
+       "{% set ns = namespace(d={}) %}{% for i in range(100000) %}{{ {i: 1, i * 1.0: 2, true: 3} "
+       "}}{% endfor %}"},
       {"comparison of equal giants",
-       "{% set a = 'x' * 10000000 %}{% set b = 'x' * 10000000 %}{% for i in range(100000) %}{{ a == b }}{% endfor %}"},
+       "{% set a = 'x' * 10000000 %}{% set b = 'x' * 10000000 %}{% for i in range(100000) %}{{ a "
+       "== b }}{% endfor %}"},
       {"power", "{{ 2 ** 9223372036854775807 }}"},
       {"powers of one", "{{ 1 ** 9223372036854775807 }}{{ (-1) ** 9223372036854775807 }}"},
       {"minimum by minus one", "{{ (-9223372036854775807 - 1) // -1 }}"},
       {"remainder by minus one", "{{ (-9223372036854775807 - 1) % -1 }}"},
-      {"slices of extremes", "{{ 'abc'[-9223372036854775807:9223372036854775807:-9223372036854775807] }}"},
+      {"slices of extremes",
+       "{{ 'abc'[-9223372036854775807:9223372036854775807:-9223372036854775807] }}"},
       {"digits", "{{ " + repeated("9", 100000) + " }}"},
       {"string of digits", "{{ ('9' * 1000000)|int }}{{ ('9' * 1000000)|float }}"},
       {"broken bytes", "\xff\xfe{{ '\x80\xc3' ~ '\xed\xa0\x80' }}{{ '\xf8'|upper|list }}"},
@@ -178,7 +214,8 @@ std::vector<Hostile> depth_and_time() {
 
 std::vector<Hostile> all() {
   std::vector<Hostile> result = loops_and_recursion();
-  for (auto& more : {growth(), depth_and_time()}) result.insert(result.end(), more.begin(), more.end());
+  for (auto& more : {growth(), depth_and_time()})
+    result.insert(result.end(), more.begin(), more.end());
   return result;
 }
 
@@ -206,9 +243,11 @@ TEST(JinjaHostile, EveryTemplateEndsSoonAndInLittleMemory) {
 TEST(JinjaHostile, LimitsAreErrorsThatSayWhy) {
   const std::pair<std::string_view, std::string_view> kCases[] = {
       {"{% macro m() %}{{ m() }}{% endmacro %}{{ m() }}", "maximum recursion depth exceeded"},
-      {"{% for a in range(100000) %}{% for b in range(100000) %}{% endfor %}{% endfor %}", "too many steps"},
+      {"{% for a in range(100000) %}{% for b in range(100000) %}{% endfor %}{% endfor %}",
+       "too many steps"},
       {"{{ range(100001) }}", "Range too big"},
-      {"{% set ns = namespace(s=['x']) %}{% for i in range(99) %}{% set ns.s = ns.s + ns.s %}{% endfor %}",
+      {"{% set ns = namespace(s=['x']) %}{% for i in range(99) %}{% set ns.s = ns.s + ns.s %}{% "
+       "endfor %}",
        "too much memory"},
       {"{% for i in range(100) %}{{ 'x' * 1000000 }}{% endfor %}", "the rendered text is too long"},
       {"{{ ((((((((((((((((((((((((((((((1)))))))))))))))))))))))))))))) }}", ""},

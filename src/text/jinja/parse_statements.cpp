@@ -39,10 +39,17 @@ bool Parser::skip_op(std::string_view op) {
 }
 
 Token Parser::expect(TokenKind kind) {
-  constexpr std::string_view kNames[] = {
-      "template data / text", "begin of print statement", "end of print statement",
-      "begin of statement block", "end of statement block", "name", "string", "integer", "float",
-      "operator", "end of template"};
+  constexpr std::string_view kNames[] = {"template data / text",
+                                         "begin of print statement",
+                                         "end of print statement",
+                                         "begin of statement block",
+                                         "end of statement block",
+                                         "name",
+                                         "string",
+                                         "integer",
+                                         "float",
+                                         "operator",
+                                         "end of template"};
   if (current().kind != kind) {
     if (current().kind == TokenKind::kEnd) {
       fail(fmt::format("unexpected end of template, expected '{}'.", kNames[u64(kind)]));
@@ -82,7 +89,8 @@ void Parser::fail_end(std::string_view tag) const {
     message += ".";
   }
   if (!open_tags_.empty()) {
-    message += fmt::format(" The innermost block that needs to be closed is '{}'.", open_tags_.back());
+    message +=
+        fmt::format(" The innermost block that needs to be closed is '{}'.", open_tags_.back());
   }
   fail(std::move(message));
 }
@@ -96,13 +104,16 @@ Body Parser::body(Ends ends) {
   Body result;
   while (true) {
     switch (current().kind) {
-      case TokenKind::kEnd: return result;
+      case TokenKind::kEnd:
+        return result;
       case TokenKind::kData: {
         Token data = next();
         result.statements.push_back({data.place, DataNode{std::move(data.text)}});
         break;
       }
-      case TokenKind::kVariableBegin: output(result); break;
+      case TokenKind::kVariableBegin:
+        output(result);
+        break;
       default:  // a block begins
         next();
         for (const std::string_view end : ends) {
@@ -141,13 +152,20 @@ void Parser::output(Body& into) {
 void Parser::statement(Body& into) {
   using Rule = void (Parser::*)(Body&);
   static const std::unordered_map<std::string_view, Rule> kRules = {
-      {"if", &Parser::parse_if},         {"for", &Parser::parse_for},
-      {"set", &Parser::parse_set},       {"macro", &Parser::parse_macro},
-      {"call", &Parser::parse_call},     {"filter", &Parser::parse_filter},
-      {"with", &Parser::parse_with},     {"block", &Parser::parse_block},
-      {"print", &Parser::parse_print},   {"autoescape", &Parser::parse_autoescape},
-      {"include", &Parser::parse_unsupported}, {"import", &Parser::parse_unsupported},
-      {"from", &Parser::parse_unsupported},    {"extends", &Parser::parse_unsupported}};
+      {"if", &Parser::parse_if},
+      {"for", &Parser::parse_for},
+      {"set", &Parser::parse_set},
+      {"macro", &Parser::parse_macro},
+      {"call", &Parser::parse_call},
+      {"filter", &Parser::parse_filter},
+      {"with", &Parser::parse_with},
+      {"block", &Parser::parse_block},
+      {"print", &Parser::parse_print},
+      {"autoescape", &Parser::parse_autoescape},
+      {"include", &Parser::parse_unsupported},
+      {"import", &Parser::parse_unsupported},
+      {"from", &Parser::parse_unsupported},
+      {"extends", &Parser::parse_unsupported}};
   const Nesting nesting(*this);
   if (current().kind != TokenKind::kName) fail("tag name expected");
   const Place place = current().place;
@@ -159,8 +177,10 @@ void Parser::statement(Body& into) {
     open_tags_.pop_back();
   } else if (tag == "break" || tag == "continue") {
     next();
-    if (tag == "break") into.statements.push_back({place, BreakNode{}});
-    else into.statements.push_back({place, ContinueNode{}});
+    if (tag == "break")
+      into.statements.push_back({place, BreakNode{}});
+    else
+      into.statements.push_back({place, ContinueNode{}});
   } else if (tag == "generation") {
     next();
     open_tags_.push_back(tag);
@@ -179,8 +199,10 @@ void Parser::parse_if(Body& into) {
     Body then = block({"elif", "else", "endif"});
     node.branches.emplace_back(std::move(test), std::move(then));
     if (skip_name("elif")) continue;
-    if (skip_name("else")) node.otherwise = block_to("endif");
-    else next();
+    if (skip_name("else"))
+      node.otherwise = block_to("endif");
+    else
+      next();
     break;
   }
   into.statements.push_back({place, std::move(node)});
@@ -195,8 +217,10 @@ void Parser::parse_for(Body& into) {
   if (skip_name("if")) node.test = expression();
   node.recursive = skip_name("recursive");
   node.body = block({"endfor", "else"});
-  if (skip_name("else")) node.otherwise = block_to("endfor");
-  else next();
+  if (skip_name("else"))
+    node.otherwise = block_to("endfor");
+  else
+    next();
   into.statements.push_back({place, std::move(node)});
 }
 
@@ -208,7 +232,8 @@ void Parser::parse_set(Body& into) {
     return;
   }
   ExpressionPtr filters = filter(nullptr);
-  into.statements.push_back({place, SetBlockNode{std::move(to), std::move(filters), block_to("endset")}});
+  into.statements.push_back(
+      {place, SetBlockNode{std::move(to), std::move(filters), block_to("endset")}});
 }
 
 Target Parser::name_target() {
@@ -259,8 +284,10 @@ void Parser::signature(MacroNode& macro) {
   while (!current().is_op(")")) {
     if (!macro.parameters.empty()) expect_op(",");
     const Target name = name_target();
-    if (skip_op("=")) macro.defaults.push_back(expression());
-    else if (!macro.defaults.empty()) fail("non-default argument follows default argument");
+    if (skip_op("="))
+      macro.defaults.push_back(expression());
+    else if (!macro.defaults.empty())
+      fail("non-default argument follows default argument");
     macro.parameters.push_back(name.symbol);
     macro.parameter_names.push_back(program_.names[name.symbol]);
   }

@@ -1,7 +1,8 @@
-// Which variables a body hides. jinja2 gives every body (of a loop, macro, block, ...) its own variables
-// at compile time: a name that the body first assigns and no outer body mentions belongs to this body from
-// its beginning, so until the assignment it is undefined there, in inner bodies too, even if the caller
-// passed a variable of that name. (Assignments inside an if do not count.) As jinja2's idtracking.
+// Which variables a body hides. jinja2 gives every body (of a loop, macro, block, ...) its own
+// variables at compile time: a name that the body first assigns and no outer body mentions belongs
+// to this body from its beginning, so until the assignment it is undefined there, in inner bodies
+// too, even if the caller passed a variable of that name. (Assignments inside an if do not count.)
+// As jinja2's idtracking.
 #include <algorithm>
 #include <set>
 
@@ -116,32 +117,34 @@ class ScopeResolver {
   // The bodies inside, once everything in this one is known.
   void descend(Body& body, const Names& names) {
     for (Statement& statement : body.statements) {
-      std::visit(Overloaded{
-                     [&](IfNode& n) {
-                       for (auto& [test, then] : n.branches) descend(then, names);
-                       descend(n.otherwise, names);
-                     },
-                     [&](ForNode& n) {
-                       Inner inner{{program_.loop}, {}, {}};
-                       parameters_of(n.target, inner.parameters);
-                       resolve(n.body, &names, inner);
-                       resolve(n.otherwise, &names, {});
-                     },
-                     [&](SetBlockNode& n) { resolve(n.body, &names, {}); },
-                     [&](std::shared_ptr<MacroNode>& n) { resolve_macro(*n, names); },
-                     [&](CallBlockNode& n) { resolve_macro(*n.body, names); },
-                     [&](FilterBlockNode& n) { resolve(n.body, &names, {{}, {}, {n.filter.get()}}); },
-                     [&](WithNode& n) {
-                       Inner inner;
-                       for (const auto& [target, value] : n.bindings) parameters_of(target, inner.parameters);
-                       resolve(n.body, &names, inner);
-                     },
-                     [&](BlockNode& n) { resolve(n.body, nullptr, {}); },
-                     [&](AutoescapeNode& n) { resolve(n.body, &names, {{}, {n.value.get()}, {}}); },
-                     [&](GenerationNode& n) { resolve(n.body, &names, {}); },
-                     [](auto&) {},
-                 },
-                 statement.node);
+      std::visit(
+          Overloaded{
+              [&](IfNode& n) {
+                for (auto& [test, then] : n.branches) descend(then, names);
+                descend(n.otherwise, names);
+              },
+              [&](ForNode& n) {
+                Inner inner{{program_.loop}, {}, {}};
+                parameters_of(n.target, inner.parameters);
+                resolve(n.body, &names, inner);
+                resolve(n.otherwise, &names, {});
+              },
+              [&](SetBlockNode& n) { resolve(n.body, &names, {}); },
+              [&](std::shared_ptr<MacroNode>& n) { resolve_macro(*n, names); },
+              [&](CallBlockNode& n) { resolve_macro(*n.body, names); },
+              [&](FilterBlockNode& n) { resolve(n.body, &names, {{}, {}, {n.filter.get()}}); },
+              [&](WithNode& n) {
+                Inner inner;
+                for (const auto& [target, value] : n.bindings)
+                  parameters_of(target, inner.parameters);
+                resolve(n.body, &names, inner);
+              },
+              [&](BlockNode& n) { resolve(n.body, nullptr, {}); },
+              [&](AutoescapeNode& n) { resolve(n.body, &names, {{}, {n.value.get()}, {}}); },
+              [&](GenerationNode& n) { resolve(n.body, &names, {}); },
+              [](auto&) {},
+          },
+          statement.node);
     }
   }
 

@@ -1,5 +1,5 @@
-// Filters over sequences. Those that give a generator in jinja2 give a lazy iterator here: what is never
-// read is never computed, and never fails.
+// Filters over sequences. Those that give a generator in jinja2 give a lazy iterator here: what is
+// never read is never computed, and never fails.
 #include <algorithm>
 
 #include "text/jinja/builtins.h"
@@ -124,8 +124,10 @@ Value map(Interpreter& i, const Value& input, const Arguments& a) {
                               });
     if (!from) {
       if (!truth(input)) return std::nullopt;
-      if (by_attribute) (void)Bound("map", a, {"attribute", "default"});
-      else if (a.positional.empty()) raise("map requires a filter argument");
+      if (by_attribute)
+        (void)Bound("map", a, {"attribute", "default"});
+      else if (a.positional.empty())
+        raise("map requires a filter argument");
       from = iterate(i.heap(), input);
     }
     auto item = from->next();
@@ -161,8 +163,8 @@ Value select(Interpreter& i, const Value& input, const Arguments& a) {
     while (auto item = from->next()) {
       const Value tested = by_attribute ? get_path(i.heap(), *item, given[0]) : *item;
       if (given.size() > kName && !given[kName].is_string()) raise("the name of a test is needed");
-      const bool passes = given.size() > kName ? i.apply_test(given[kName].bytes(), tested, rest)
-                                               : truth(tested);
+      const bool passes =
+          given.size() > kName ? i.apply_test(given[kName].bytes(), tested, rest) : truth(tested);
       if (passes == wanted) return item;
     }
     return std::nullopt;
@@ -354,12 +356,28 @@ Value slice_filter(Interpreter& i, const Value& input, const Arguments& a) {
 }
 
 constexpr Named kFilters[] = {
-    {"first", first}, {"last", last}, {"length", length_filter}, {"count", length_filter},
-    {"list", list}, {"reverse", reverse}, {"join", join}, {"items", items}, {"map", map},
-    {"select", select<true, false>}, {"reject", select<false, false>},
-    {"selectattr", select<true, true>}, {"rejectattr", select<false, true>}, {"min", extreme<false>},
-    {"max", extreme<true>}, {"sort", sort}, {"dictsort", dictsort}, {"groupby", groupby},
-    {"unique", unique}, {"sum", sum}, {"batch", batch}, {"slice", slice_filter},
+    {"first", first},
+    {"last", last},
+    {"length", length_filter},
+    {"count", length_filter},
+    {"list", list},
+    {"reverse", reverse},
+    {"join", join},
+    {"items", items},
+    {"map", map},
+    {"select", select<true, false>},
+    {"reject", select<false, false>},
+    {"selectattr", select<true, true>},
+    {"rejectattr", select<false, true>},
+    {"min", extreme<false>},
+    {"max", extreme<true>},
+    {"sort", sort},
+    {"dictsort", dictsort},
+    {"groupby", groupby},
+    {"unique", unique},
+    {"sum", sum},
+    {"batch", batch},
+    {"slice", slice_filter},
 };
 
 }  // namespace

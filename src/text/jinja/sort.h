@@ -18,7 +18,8 @@ void merge_sort(std::vector<Item>& items, Less less) {
   for (u64 run = 1; run < items.size(); run *= 2) {
     merged.clear();
     for (u64 begin = 0; begin < items.size(); begin += 2 * run) {
-      const u64 middle = std::min(begin + run, items.size()), end = std::min(begin + 2 * run, items.size());
+      const u64 middle = std::min(begin + run, items.size()),
+                end = std::min(begin + 2 * run, items.size());
       u64 left = begin, right = middle;
       while (left < middle && right < end) {
         const bool takes_right = less(items[right], items[left]);

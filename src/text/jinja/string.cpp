@@ -21,8 +21,10 @@ void MarkedText::mark(u64 size, Origin origin) {
     if (origin == kTemplate) return;
     if (begin > 0) runs.push_back({begin, kTemplate});
   }
-  if (!runs.empty() && runs.back().origin == origin) runs.back().end = end;
-  else runs.push_back({end, origin});
+  if (!runs.empty() && runs.back().origin == origin)
+    runs.back().end = end;
+  else
+    runs.push_back({end, origin});
 }
 
 Origin MarkedText::origin_at(u64 position) const {
@@ -32,8 +34,8 @@ Origin MarkedText::origin_at(u64 position) const {
 }
 
 Origin MarkedText::content_origin() const {
-  const auto run = std::find_if(runs.begin(), runs.end(),
-                                [](const Run& r) { return r.origin != kTemplate; });
+  const auto run =
+      std::find_if(runs.begin(), runs.end(), [](const Run& r) { return r.origin != kTemplate; });
   return run == runs.end() ? kTemplate : run->origin;
 }
 
@@ -42,7 +44,8 @@ String::String(Heap& heap, std::string_view bytes, Origin origin) : Object(heap,
   text_.mark(bytes.size(), origin);
 }
 
-String::String(Heap& heap, MarkedText text) : Object(heap, bytes_held(text)), text_(std::move(text)) {}
+String::String(Heap& heap, MarkedText text)
+    : Object(heap, bytes_held(text)), text_(std::move(text)) {}
 
 u64 String::length() const {
   if (length_ == ~u64(0)) length_ = count_runes(text_.bytes);
@@ -61,7 +64,8 @@ void Builder::grow(u64 bytes) {
   const u64 needed = text_.bytes.size() + bytes;
   if (needed > ~u32(0)) raise("a string of the template grows too long");
   heap_.step_bytes(bytes);
-  // While a buffer moves there are two of them: the new one is charged before the old one is released.
+  // While a buffer moves there are two of them: the new one is charged before the old one is
+  // released.
   const auto widen = [this](auto& buffer, u64 size, u64 item_bytes, u64& charged) {
     const u64 capacity = size + size / 2;
     heap_.charge(capacity * item_bytes);

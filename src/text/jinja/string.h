@@ -1,9 +1,10 @@
 // String: an immutable text that knows where each of its bytes came from.
 //
-// Text from messages, tools and documents must never become a control token of the model, text of the
-// template may. So every string carries runs of origins, and whatever is done to it (concatenation,
-// slices, strip, replace, upper, ...) goes through a Builder, which carries them along.
-// Lengths and indexes are in code points, as in Python; a byte that is no UTF-8 counts as one.
+// Text from messages, tools and documents must never become a control token of the model, text of
+// the template may. So every string carries runs of origins, and whatever is done to it
+// (concatenation, slices, strip, replace, upper, ...) goes through a Builder, which carries them
+// along. Lengths and indexes are in code points, as in Python; a byte that is no UTF-8 counts as
+// one.
 #pragma once
 
 #include <string>
@@ -14,7 +15,7 @@
 
 namespace orrery::text::jinja {
 
-using Origin = i32;                     // the index of a message, or
+using Origin = i32;                      // the index of a message, or
 inline constexpr Origin kTemplate = -1;  // the template itself and trusted variables (bos_token)
 inline constexpr Origin kOutside = -2;   // other content: tools, documents
 

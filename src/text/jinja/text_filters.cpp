@@ -106,8 +106,10 @@ Value indent(Interpreter& i, const Value& input, const Arguments& a) {
   const String& text = require_string(input, "indent");
   Builder spaces(i.heap());
   Ref<String> indention;
-  if (bound.has(0) && bound.at(0).is_string()) indention = bound.string(0);
-  else indention = spaces.fill(" ", bound.integer(0, 4)).take();
+  if (bound.has(0) && bound.at(0).is_string())
+    indention = bound.string(0);
+  else
+    indention = spaces.fill(" ", bound.integer(0, 4)).take();
   const bool first = bound.boolean(1, false), blank = bound.boolean(2, false);
   auto lines = split_lines(i.heap(), text.bytes());
   // jinja2 adds a newline before it splits, so that a last empty line is one.
@@ -131,7 +133,8 @@ Value truncate(Interpreter& i, const Value& input, const Arguments& a) {
   const Value length = bound.get(0, Value::integer(255));
   const auto end = bound.has(2) ? bound.string(2) : make<String>(i.heap(), "...");
   const Value leeway = bound.is_none(3) ? Value::integer(5) : bound.at(3);
-  if (less(length, Value::integer(i64(end->length())))) raise("expected length >= {}", end->length());
+  if (less(length, Value::integer(i64(end->length()))))
+    raise("expected length >= {}", end->length());
   if (less(leeway, Value::integer(0))) raise("expected leeway >= 0");
   // Anything with a length is left as it is when it is short enough; only a string can be cut.
   const Value most = add(i.heap(), length, leeway);
@@ -179,10 +182,19 @@ Value wordcount(Interpreter& i, const Value& input, const Arguments& a) {
 }
 
 constexpr Named kFilters[] = {
-    {"upper", in_case<Case::kUpper>}, {"lower", in_case<Case::kLower>}, {"capitalize", capitalize},
-    {"title", title}, {"center", center}, {"trim", trim}, {"replace", replace_filter},
-    {"format", format}, {"string", string}, {"indent", indent}, {"truncate", truncate},
-    {"wordwrap", wordwrap}, {"wordcount", wordcount},
+    {"upper", in_case<Case::kUpper>},
+    {"lower", in_case<Case::kLower>},
+    {"capitalize", capitalize},
+    {"title", title},
+    {"center", center},
+    {"trim", trim},
+    {"replace", replace_filter},
+    {"format", format},
+    {"string", string},
+    {"indent", indent},
+    {"truncate", truncate},
+    {"wordwrap", wordwrap},
+    {"wordcount", wordcount},
 };
 
 }  // namespace

@@ -74,7 +74,8 @@ Value round_integer(i64 value, i64 precision) {
   const i64 rest = ((value % unit) + unit) % unit;
   i64 rounded = value - rest;
   const bool up = rest > unit - rest || (rest == unit - rest && (rounded / unit) % 2 != 0);
-  if (up && __builtin_add_overflow(rounded, unit, &rounded)) raise("an integer that does not fit 64 bits");
+  if (up && __builtin_add_overflow(rounded, unit, &rounded))
+    raise("an integer that does not fit 64 bits");
   return Value::integer(rounded);
 }
 
@@ -120,8 +121,9 @@ Value filesizeformat(Interpreter& i, const Value& input, const Arguments& a) {
   for (const char prefix : kPrefixes) {
     unit *= base;
     if (*bytes >= unit && prefix != 'Y') continue;
-    return text(i.heap(), fmt::format("{} {}{}", format_real(base * *bytes / unit, 'f', 1, false),
-                                      is_binary && prefix == 'k' ? 'K' : prefix, is_binary ? "iB" : "B"));
+    return text(i.heap(),
+                fmt::format("{} {}{}", format_real(base * *bytes / unit, 'f', 1, false),
+                            is_binary && prefix == 'k' ? 'K' : prefix, is_binary ? "iB" : "B"));
   }
   raise("could not convert to a file size");
 }
@@ -138,9 +140,11 @@ Value random_filter(Interpreter&, const Value&, const Arguments&) {
 }
 
 constexpr Named kFilters[] = {
-    {"abs", abs_filter}, {"attr", attr}, {"default", default_filter}, {"d", default_filter},
-    {"float", float_filter}, {"int", int_filter}, {"round", round_filter},
-    {"filesizeformat", filesizeformat}, {"pprint", pprint}, {"random", random_filter},
+    {"abs", abs_filter},         {"attr", attr},
+    {"default", default_filter}, {"d", default_filter},
+    {"float", float_filter},     {"int", int_filter},
+    {"round", round_filter},     {"filesizeformat", filesizeformat},
+    {"pprint", pprint},          {"random", random_filter},
 };
 
 }  // namespace

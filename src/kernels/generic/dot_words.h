@@ -1,4 +1,10 @@
-// Dot products of bytes with vpmaddubsw (see primitives.h for why the sums fit).
+// Dot products of bytes for rungs without VNNI: vpmaddubsw multiplies u8 by s8 and adds neighbours
+// in int16.
+//
+// Its sums may stay in int16 for a while before vpmaddwd widens them: 8 of nibbles (8 * 2 * 15 *
+// 127 = 30,480), 4 of 6-bit weights that start from -32 * sum (the true sum is at most 8 * 32 * 127
+// = 32,512, so wrapping on the way is harmless; without an offset they are 5 bits: 4 * 2 * 31 * 127
+// = 31,496). Whole bytes would saturate, so they are split into two planes of nibbles.
 #pragma once
 
 #include "kernels/generic/layouts.h"
@@ -6,10 +12,8 @@
 namespace orrery::kernels {
 namespace {
 
-struct Dot {  // int16: each row's sum in two halves
-  __m256i lo, hi;
-};
-struct Planes {  // a whole byte as two nibbles
+using Dot = Pairs;  // int16: each row's sum in two halves
+struct Planes {     // a whole byte as two nibbles
   Bytes low, high;
 };
 struct PlanesDot {
@@ -47,33 +51,26 @@ ORRERY_INLINE void store_operand(u8* to, const Planes& v) {
   store_bytes(to + 64, v.high);
 }
 
-ORRERY_INLINE void set_zero(Dot& sum) { sum = {_mm256_setzero_si256(), _mm256_setzero_si256()}; }
+ORRERY_INLINE void set_zero(Dot& sum) { sum = splat_i16(0); }
 ORRERY_INLINE void set_zero(PlanesDot& sum) {
   set_zero(sum.low);
   set_zero(sum.high);
 }
 // Starts at -32 times the sum of 16 activations, which undoes an offset of 32 in the weights.
 ORRERY_INLINE void set_offset_32(Dot& sum, const i16* offset_halves) {
-  const Pairs both = splat_pair(offset_halves);
-  sum = {both.lo, both.hi};
+  sum = splat_pair(offset_halves);
 }
 
 ORRERY_INLINE Dot dot(Dot sum, Bytes weights, Bytes activations) {
-  return {_mm256_add_epi16(sum.lo, _mm256_maddubs_epi16(weights.lo, activations.lo)),
-          _mm256_add_epi16(sum.hi, _mm256_maddubs_epi16(weights.hi, activations.hi))};
+  return add_pairs(sum, byte_products(weights, activations));
 }
 ORRERY_INLINE PlanesDot dot(PlanesDot sum, const Planes& weights, Bytes activations) {
   return {dot(sum.low, weights.low, activations), dot(sum.high, weights.high, activations)};
 }
 
-ORRERY_INLINE I32x16 total(Dot sum) {
-  const __m256i ones = _mm256_set1_epi16(1);
-  return {_mm256_madd_epi16(sum.lo, ones), _mm256_madd_epi16(sum.hi, ones)};
-}
+ORRERY_INLINE I32x16 total(Dot sum) { return products(sum, splat_i16(1)); }
 ORRERY_INLINE I32x16 total(const PlanesDot& sum) {
-  const __m256i sixteen = _mm256_set1_epi16(16);
-  const I32x16 high = {_mm256_madd_epi16(sum.high.lo, sixteen), _mm256_madd_epi16(sum.high.hi, sixteen)};
-  return total(sum.low) + high;
+  return total(sum.low) + products(sum.high, splat_i16(16));
 }
 
 // Integer scales of 16 rows as the multiplication below takes them: twin pairs.
@@ -81,11 +78,11 @@ using Scales = Pairs;
 ORRERY_INLINE Scales load_scales(const void* sixteen_bytes) { return twin_pairs(sixteen_bytes); }
 
 ORRERY_INLINE I32x16 add_scaled(I32x16 sum, Dot dot_sum, Scales scales) {
-  return add_products(sum, {dot_sum.lo, dot_sum.hi}, scales);
+  return sum + products(dot_sum, scales);
 }
 ORRERY_INLINE I32x16 add_scaled(I32x16 sum, const PlanesDot& dot_sum, Scales scales) {
-  const Scales high = {_mm256_slli_epi16(scales.lo, 4), _mm256_slli_epi16(scales.hi, 4)};
-  return add_scaled(add_scaled(sum, dot_sum.low, scales), dot_sum.high, high);
+  return add_scaled(add_scaled(sum, dot_sum.low, scales), dot_sum.high,
+                    shift_pairs_left<4>(scales));
 }
 
 }  // namespace

@@ -2,10 +2,11 @@
 
 Everything random comes from numpy's PCG64, whose stream is the same on every machine. The GGUF
 layout is the one of llama.cpp's converter: names, F32 norms, and the rows of Q and K permuted,
-because its rope rotates neighbouring pairs where transformers rotates halves. Formats that PyPI gguf
-can encode are encoded from the weights; of the others, whole blocks are drawn at random (every code
+because its rope rotates neighbouring pairs where transformers rotates halves. Formats that gguf can
+encode are encoded from the weights; of the others, whole blocks are drawn at random (every code
 is legal) and then only their scales are set, so no other library is needed.
 """
+
 import json
 import math
 
@@ -15,21 +16,33 @@ import torch
 from gguf import GGMLQuantizationType as Type
 from safetensors.torch import save_file
 
-import tiny_tokenizer
+import _tiny_tokenizer
 
 TORCH_DTYPE = {"F32": torch.float32, "F16": torch.float16, "BF16": torch.bfloat16}
 # Of the formats that gguf cannot encode: where each block's f16 scale lies, and the same for the
 # minimum (None: symmetric codes).
 RANDOM_BLOCKS = {
-    "Q2_K": (80, 82), "Q3_K": (108, None), "Q4_K": (0, 2), "Q5_K": (0, 2), "Q6_K": (208, None),
-    "IQ4_NL": (0, None), "IQ4_XS": (0, None),
+    "Q2_K": (80, 82),
+    "Q3_K": (108, None),
+    "Q4_K": (0, 2),
+    "Q5_K": (0, 2),
+    "Q6_K": (208, None),
+    "IQ4_NL": (0, None),
+    "IQ4_XS": (0, None),
 }
 LAYER_GAIN = 0.4
 GGUF_NAMES = {
-    "model.embed_tokens": "token_embd", "model.norm": "output_norm", "lm_head": "output",
-    "input_layernorm": "attn_norm", "post_attention_layernorm": "ffn_norm",
-    "self_attn.q_proj": "attn_q", "self_attn.k_proj": "attn_k", "self_attn.v_proj": "attn_v",
-    "self_attn.o_proj": "attn_output", "mlp.gate_proj": "ffn_gate", "mlp.up_proj": "ffn_up",
+    "model.embed_tokens": "token_embd",
+    "model.norm": "output_norm",
+    "lm_head": "output",
+    "input_layernorm": "attn_norm",
+    "post_attention_layernorm": "ffn_norm",
+    "self_attn.q_proj": "attn_q",
+    "self_attn.k_proj": "attn_k",
+    "self_attn.v_proj": "attn_v",
+    "self_attn.o_proj": "attn_output",
+    "mlp.gate_proj": "ffn_gate",
+    "mlp.up_proj": "ffn_up",
     "mlp.down_proj": "ffn_down",
 }
 
@@ -107,14 +120,14 @@ def save(tensors: dict, path) -> None:
 def write_hf(folder, config: dict, tensors: dict, shards: int) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "config.json").write_text(json.dumps(config, indent=1) + "\n")
-    tiny_tokenizer.write_hf(folder)
+    _tiny_tokenizer.write_hf(folder)
     names = sorted(tensors)
     if shards == 1:
         save(tensors, folder / "model.safetensors")
         return
     where = {}
     for i in range(shards):
-        part = names[i * len(names) // shards:(i + 1) * len(names) // shards]
+        part = names[i * len(names) // shards : (i + 1) * len(names) // shards]
         file = f"model-{i + 1:05}-of-{shards:05}.safetensors"
         save({n: tensors[n] for n in part}, folder / file)
         where |= {n: file for n in part}
@@ -124,8 +137,8 @@ def write_hf(folder, config: dict, tensors: dict, shards: int) -> None:
 
 
 def set_minima(rng, form: str, data: np.ndarray) -> None:
-    """Draws the scales and minima of a block's parts so that the minimum cancels the middle code, as
-    an encoder leaves it; independent ones would give every part a far-off mean."""
+    """Draws the scales and minima of a block's parts so that the minimum cancels the middle code,
+    as an encoder leaves it; independent ones would give every part a far-off mean."""
     if form == "Q2_K":
         scale = rng.integers(3, 16, (len(data), 16), dtype=np.uint8)
         data[:, :16] = scale | np.clip(scale + rng.integers(-2, 3, scale.shape), 0, 15) << 4
@@ -146,7 +159,7 @@ def random_blocks(rng, form: str, shape, std: float) -> np.ndarray:
     set_minima(rng, form, data)
 
     def put(at, values):
-        data[:, at:at + 2] = values.astype("<f2").view(np.uint8).reshape(-1, 2)
+        data[:, at : at + 2] = values.astype("<f2").view(np.uint8).reshape(-1, 2)
 
     # Scales differ from block to block by up to a factor 3. The minimum is measured, not derived:
     # values = d * A - m * B, so its share is mean(A) / mean(B).
@@ -208,7 +221,7 @@ def write_metadata(writer, config, name: str) -> None:
     if getattr(config, "sliding_window", None):
         writer.add_sliding_window(config.sliding_window)
     writer.add_quantization_version(gguf.GGML_QUANT_VERSION)
-    tiny_tokenizer.write_gguf(writer)
+    _tiny_tokenizer.write_gguf(writer)
 
 
 def write_gguf(path, name: str, config, arrays: dict, form_of, seed: int) -> dict:

@@ -1,26 +1,29 @@
 """A second opinion on the GGUF goldens: llama.cpp reads each tiny model.gguf and its logits are
-held against transformers' committed ones. Guards the recipe itself (names, row order, rope factors).
+held against transformers' committed ones. It guards the recipe itself: names, row order, rope.
 
-    pip install llama-cpp-python==0.3.36
-    python tools/golden/crosscheck.py tests/golden/models
+    python tools/golden/verify_models.py [tests/golden/models]
 
 llama.cpp has no sliding window for the architecture `llama`: that case is expected to differ.
-Not part of the tests: its quantised activations differ from float32 by a percent or so.
+It needs the peer that `./dev bench peer` builds, and writes nothing. It is not part of the tests:
+llama.cpp's quantised activations differ from float32 by a percent or so.
 """
+
 import json
 import pathlib
 import sys
 
 import numpy as np
 
-from llama_cpp_oracle import Llama
+import _pins
+from _llama_cpp import Llama
 
 LIMIT = {"F32": 1e-3, "F16": 3e-3, "BF16": 1.5e-2}
 
 
 def main() -> None:
+    folder = pathlib.Path(sys.argv[1]) if len(sys.argv) > 1 else _pins.GOLDEN / "models"
     bad = 0
-    for path in sorted(pathlib.Path(sys.argv[1]).glob("*/expected.json")):
+    for path in sorted(folder.glob("*/expected.json")):
         expected = json.loads(path.read_text())
         model = Llama(path.parent / "model.gguf", context=256)
         worst = 0.0

@@ -1,13 +1,30 @@
-"""llama.cpp as an oracle, through the C API of PyPI llama-cpp-python: logits for token ids."""
-import ctypes
-import pathlib
+"""llama.cpp as an oracle: logits for token ids, through its C API as llama-cpp-python declares it.
 
-import llama_cpp
+Source and build are those of the peer (tools/dev/peer.sh). Only the module with the declarations is
+imported; the package around it would want more packages than the C API does.
+"""
+
+import ctypes
+import os
+import pathlib
+import sys
+import types
+
 import numpy as np
 
+import _pins
+
 VERSION = "0.3.36"
-if llama_cpp.__version__ != VERSION:
-    raise SystemExit(f"golden: llama-cpp-python is {llama_cpp.__version__}, wanted {VERSION}")
+PEER = _pins.ROOT / ".cache/peer"
+_package = PEER / "source/llama_cpp"
+if not (PEER / "build/bin/llama-perplexity").exists():
+    raise SystemExit("golden: llama.cpp is not built yet: ./dev bench peer builds it")
+if f'__version__ = "{VERSION}"' not in (_package / "__init__.py").read_text():
+    raise SystemExit(f"golden: the peer is not llama-cpp-python {VERSION}")
+os.environ["LLAMA_CPP_LIB_PATH"] = str(PEER / "build/bin")
+sys.modules["llama_cpp"] = types.ModuleType("llama_cpp")
+sys.modules["llama_cpp"].__path__ = [str(_package)]
+import llama_cpp.llama_cpp as llama_cpp  # noqa: E402
 
 
 @llama_cpp.llama_log_callback
@@ -23,7 +40,8 @@ class Llama:
 
     def __init__(self, path: pathlib.Path, context: int, half_kv: bool = False):
         self.model = llama_cpp.llama_model_load_from_file(
-            str(path).encode(), llama_cpp.llama_model_default_params())
+            str(path).encode(), llama_cpp.llama_model_default_params()
+        )
         if not self.model:
             raise SystemExit(f"golden: llama.cpp cannot load {path}")
         settings = llama_cpp.llama_context_default_params()
@@ -50,8 +68,14 @@ class Llama:
         if llama_cpp.llama_decode(self.context, batch) != 0:
             raise SystemExit("golden: llama_decode failed")
         rows = range(len(ids)) if all_positions else [len(ids) - 1]
-        result = np.stack([np.ctypeslib.as_array(
-            llama_cpp.llama_get_logits_ith(self.context, i), (self.size,)).copy() for i in rows])
+        result = np.stack(
+            [
+                np.ctypeslib.as_array(
+                    llama_cpp.llama_get_logits_ith(self.context, i), (self.size,)
+                ).copy()
+                for i in rows
+            ]
+        )
         llama_cpp.llama_batch_free(batch)
         return result
 
@@ -64,5 +88,18 @@ class Llama:
         data = text.encode()
         room = (llama_cpp.llama_token * (len(data) + 8))()
         count = llama_cpp.llama_tokenize(
-            self.vocabulary, data, len(data), room, len(room), False, True)
+            self.vocabulary, data, len(data), room, len(room), False, True
+        )
         return list(room[:count])
+
+    def is_end(self, token: int) -> bool:
+        return bool(llama_cpp.llama_vocab_is_eog(self.vocabulary, token))
+
+    def text(self, ids: list[int]) -> str:
+        """The text of `ids`, special tokens kept."""
+        result = b""
+        for token in ids:
+            room = ctypes.create_string_buffer(256)
+            size = llama_cpp.llama_token_to_piece(self.vocabulary, token, room, len(room), 0, True)
+            result += room.raw[:size]
+        return result.decode(errors="replace")

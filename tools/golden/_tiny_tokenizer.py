@@ -1,6 +1,7 @@
 """The tokenizer of every tiny checkpoint: byte-level BPE, written both as tokenizer.json and as
-GGUF metadata from the same three lists. 3 special tokens, 256 bytes, 62 merges: 321 ids, an odd number
-on purpose. It is hand-made so that it needs no training and never changes."""
+GGUF metadata from the same three lists. 3 special tokens, 256 bytes and 62 merges: 321 ids, an odd
+number on purpose. It is hand-made so that it needs no training and never changes."""
+
 import json
 
 SPECIAL = ["<|pad|>", "<s>", "</s>"]
@@ -44,28 +45,54 @@ assert VOCAB == 321
 
 
 def write_hf(folder) -> None:
-    level = {"type": "ByteLevel", "add_prefix_space": False, "trim_offsets": True,
-             "use_regex": True}
+    level = {
+        "type": "ByteLevel",
+        "add_prefix_space": False,
+        "trim_offsets": True,
+        "use_regex": True,
+    }
     added = [
-        {"id": i, "content": t, "single_word": False, "lstrip": False, "rstrip": False,
-         "normalized": False, "special": True}
+        {
+            "id": i,
+            "content": t,
+            "single_word": False,
+            "lstrip": False,
+            "rstrip": False,
+            "normalized": False,
+            "special": True,
+        }
         for i, t in enumerate(SPECIAL)
     ]
     model = {
-        "type": "BPE", "dropout": None, "unk_token": None, "continuing_subword_prefix": None,
-        "end_of_word_suffix": None, "fuse_unk": False, "byte_fallback": False,
-        "ignore_merges": False, "vocab": {t: i for i, t in enumerate(tokens())},
+        "type": "BPE",
+        "dropout": None,
+        "unk_token": None,
+        "continuing_subword_prefix": None,
+        "end_of_word_suffix": None,
+        "fuse_unk": False,
+        "byte_fallback": False,
+        "ignore_merges": False,
+        "vocab": {t: i for i, t in enumerate(tokens())},
         "merges": [list(pair) for pair in merges()],
     }
     whole = {
-        "version": "1.0", "truncation": None, "padding": None, "added_tokens": added,
-        "normalizer": None, "pre_tokenizer": level, "post_processor": None, "decoder": level,
+        "version": "1.0",
+        "truncation": None,
+        "padding": None,
+        "added_tokens": added,
+        "normalizer": None,
+        "pre_tokenizer": level,
+        "post_processor": None,
+        "decoder": level,
         "model": model,
     }
     (folder / "tokenizer.json").write_text(json.dumps(whole, ensure_ascii=False) + "\n")
     settings = {
-        "tokenizer_class": "PreTrainedTokenizerFast", "bos_token": "<s>", "eos_token": "</s>",
-        "pad_token": "<|pad|>", "clean_up_tokenization_spaces": False,
+        "tokenizer_class": "PreTrainedTokenizerFast",
+        "bos_token": "<s>",
+        "eos_token": "</s>",
+        "pad_token": "<|pad|>",
+        "clean_up_tokenization_spaces": False,
         "chat_template": CHAT_TEMPLATE,
     }
     (folder / "tokenizer_config.json").write_text(json.dumps(settings, indent=1) + "\n")

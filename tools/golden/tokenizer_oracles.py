@@ -1,0 +1,74 @@
+"""The makers' libraries as oracles for tokenizers: text in, what `orrery tokenize --jsonl` must
+say out.
+
+open_oracle(path) takes a tokenizer.json, a folder with one, a .gguf file, a SentencePiece
+tokenizer.model*
+or a tekken*.json and returns an object with answer(text) -> {"ids", "ids_special", "decoded"} and
+special (names of its control tokens, to be strewn into test texts).
+"""
+
+import json
+import pathlib
+import sys
+
+
+class HuggingFace:
+    def __init__(self, tokenizer, special):
+        self.tokenizer = tokenizer
+        self.special = special
+
+    @classmethod
+    def from_json(cls, path):
+        from tokenizers import Tokenizer
+
+        text = pathlib.Path(path).read_text(encoding="utf-8")
+        added = [token["content"] for token in json.loads(text)["added_tokens"]]
+        return cls(Tokenizer.from_str(text), added)
+
+    @classmethod
+    def from_gguf(cls, path):
+        """A tokenizer of Hugging Face's parts, put together from the metadata of a GGUF file."""
+        import gguf
+        from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers
+
+        fields = gguf.GGUFReader(path).fields
+        get = lambda key: fields["tokenizer.ggml." + key].contents()
+        assert get("model") == "gpt2" and get("pre") == "smollm", "only what SmolLM2 has"
+        tokens, types = get("tokens"), get("token_type")
+        tokenizer = Tokenizer(
+            models.BPE(
+                vocab={token: i for i, token in enumerate(tokens)},
+                merges=[tuple(merge.split(" ")) for merge in get("merges")],
+            )
+        )
+        tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
+            [
+                pre_tokenizers.Digits(individual_digits=True),
+                pre_tokenizers.ByteLevel(add_prefix_space=False),
+            ]
+        )
+        tokenizer.decoder = decoders.ByteLevel()
+        special = [token for token, kind in zip(tokens, types) if kind == 3]
+        tokenizer.add_special_tokens(
+            [AddedToken(t, special=True, normalized=False) for t in special]
+        )
+        return cls(tokenizer, special)
+
+    def answer(self, text):
+        ids = self.tokenizer.encode(text, add_special_tokens=False).ids
+        return {
+            "ids": ids,
+            "ids_special": self.tokenizer.encode(text, add_special_tokens=True).ids,
+            "decoded": self.tokenizer.decode(ids, skip_special_tokens=False),
+        }
+
+
+def open_oracle(path):
+    path = pathlib.Path(path)
+    if path.is_dir():
+        path = path / "tokenizer.json"
+    if path.suffix == ".gguf":
+        return HuggingFace.from_gguf(path)
+    if path.suffix == ".json":
+        return HuggingFace.from_json(path)
+    sys.exit(f"no oracle for {path}")
