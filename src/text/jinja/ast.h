@@ -120,8 +120,12 @@ struct DataNode {
 struct OutputNode {
   std::vector<ExpressionPtr> expressions;
 };
+struct Branch {
+  ExpressionPtr test;
+  Body body;
+};
 struct IfNode {
-  std::vector<std::pair<ExpressionPtr, Body>> branches;
+  std::vector<Branch> branches;
   Body otherwise;
 };
 struct ForNode {

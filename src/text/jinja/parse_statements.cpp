@@ -197,7 +197,7 @@ void Parser::parse_if(Body& into) {
   while (true) {
     ExpressionPtr test = tuple(false);
     Body then = block({"elif", "else", "endif"});
-    node.branches.emplace_back(std::move(test), std::move(then));
+    node.branches.push_back({std::move(test), std::move(then)});
     if (skip_name("elif")) continue;
     if (skip_name("else"))
       node.otherwise = block_to("endif");
