@@ -342,7 +342,7 @@ FEATURES = [t for t in feature_templates() if t]
 def same(want, got):
     if ("error" in want) != ("error" in got):
         return "error" in got and any(reason in got["error"] for reason in ON_PURPOSE)
-    return "error" in want or want["rendered"] == got["rendered"] or " at 0x" in want["rendered"]
+    return "error" in want or want["rendered"] == got["rendered"] or " at 0x" in want["rendered"].lower()
 
 
 def uninteresting(template, want):
@@ -351,6 +351,8 @@ def uninteresting(template, want):
         word in template
         for word in ("random", "lipsum", "urlize", "self", "pprint", "\\N", "strftime_now")
     ):
+        return True
+    if "wordwrap(" in template and "." in template:  # a width that is no integer
         return True
     try:
         (want.get("rendered") or "").encode()

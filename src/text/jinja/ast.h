@@ -107,7 +107,12 @@ struct Target {
 };
 
 struct Statement;
-using Body = std::vector<Statement>;
+// Statements, and the variables that are undefined in them until they are assigned there
+// (scopes.cpp).
+struct Body {
+  std::vector<Statement> statements;
+  std::vector<Symbol> hidden;
+};
 
 struct DataNode {
   std::string bytes;
@@ -115,8 +120,12 @@ struct DataNode {
 struct OutputNode {
   std::vector<ExpressionPtr> expressions;
 };
+struct Branch {
+  ExpressionPtr test;
+  Body body;
+};
 struct IfNode {
-  std::vector<std::pair<ExpressionPtr, Body>> branches;
+  std::vector<Branch> branches;
   Body otherwise;
 };
 struct ForNode {

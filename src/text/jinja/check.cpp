@@ -6,16 +6,10 @@
 #include "text/jinja/builtins.h"
 #include "text/jinja/heap.h"
 #include "text/jinja/parser.h"
+#include "text/jinja/walk.h"
 
 namespace orrery::text::jinja {
 namespace {
-
-template <typename... Cases>
-struct Overloaded : Cases... {
-  using Cases::operator()...;
-};
-template <typename... Cases>
-Overloaded(Cases...) -> Overloaded<Cases...>;
 
 [[noreturn]] void fail(Place place, std::string message) {
   throw TemplateError{std::move(message), place.line, place.column};
@@ -73,61 +67,36 @@ class Checker {
     for (const Target& item : target.items) visit(item, frame, is_store);
   }
 
-  void visit(const CallArguments& arguments, Place place, Frame frame) {
-    for (const auto& argument : arguments.positional) visit(argument, frame);
+  static void check_keywords(const CallArguments& arguments, Place place) {
     std::set<std::string_view> names;
     for (const auto& [name, value] : arguments.keywords) {
-      visit(value, frame);
       if (!names.insert(name).second)
         fail(place, fmt::format("keyword argument repeated: {}", name));
     }
-    visit(arguments.star, frame);
-    visit(arguments.double_star, frame);
   }
 
+  void visit(const Expression& expression, Frame frame) {
+    const Place place = expression.place;
+    if (const auto* name = std::get_if<NameNode>(&expression.node)) load(name->symbol);
+    if (const auto* call = std::get_if<CallNode>(&expression.node))
+      check_keywords(call->arguments, place);
+    if (const auto* filter = std::get_if<FilterNode>(&expression.node)) {
+      check_keywords(filter->arguments, place);
+      if (!frame.soft && !find_filter(filter->name)) {
+        fail(place, fmt::format("No filter named '{}'.", filter->name));
+      }
+    }
+    if (const auto* test = std::get_if<TestNode>(&expression.node)) {
+      check_keywords(test->arguments, place);
+      if (!frame.soft && !find_test(test->name)) {
+        fail(place, fmt::format("No test named '{}'.", test->name));
+      }
+    }
+    if (std::holds_alternative<ConditionalNode>(expression.node)) frame.soft = true;
+    for_each_part(expression, [&](const Expression& part) { visit(part, frame); });
+  }
   void visit(const ExpressionPtr& expression, Frame frame) {
-    if (!expression) return;
-    const Place place = expression->place;
-    Frame soft = frame;
-    soft.soft = true;
-    std::visit(
-        Overloaded{
-            [&](const NameNode& n) { load(n.symbol); },
-            [](const ConstantNode&) {},
-            [&](const SequenceNode& n) { visit(n.items, frame); },
-            [&](const DictNode& n) {
-              for (const auto& [key, value] : n.items) visit(key, frame), visit(value, frame);
-            },
-            [&](const UnaryNode& n) { visit(n.operand, frame); },
-            [&](const BinaryNode& n) { visit(n.left, frame), visit(n.right, frame); },
-            [&](const CompareNode& n) {
-              visit(n.first, frame);
-              for (const auto& [op, right] : n.rest) visit(right, frame);
-            },
-            [&](const ConcatNode& n) { visit(n.parts, frame); },
-            [&](const AttributeNode& n) { visit(n.object, frame); },
-            [&](const SubscriptNode& n) { visit(n.object, frame), visit(n.index, frame); },
-            [&](const SliceNode& n) {
-              for (const auto* part : {&n.object, &n.start, &n.stop, &n.step}) visit(*part, frame);
-            },
-            [&](const CallNode& n) { visit(n.callee, frame), visit(n.arguments, place, frame); },
-            [&](const FilterNode& n) {
-              if (!frame.soft && !find_filter(n.name)) {
-                fail(place, fmt::format("No filter named '{}'.", n.name));
-              }
-              visit(n.input, frame), visit(n.arguments, place, frame);
-            },
-            [&](const TestNode& n) {
-              if (!frame.soft && !find_test(n.name)) {
-                fail(place, fmt::format("No test named '{}'.", n.name));
-              }
-              visit(n.input, frame), visit(n.arguments, place, frame);
-            },
-            [&](const ConditionalNode& n) {
-              for (const auto* part : {&n.test, &n.yes, &n.no}) visit(*part, soft);
-            },
-        },
-        expression->node);
+    if (expression) visit(*expression, frame);
   }
   void visit(const std::vector<ExpressionPtr>& expressions, Frame frame) {
     for (const auto& expression : expressions) visit(expression, frame);
@@ -217,7 +186,7 @@ class Checker {
         statement.node);
   }
   void visit(const Body& body, Frame frame) {
-    for (const Statement& statement : body) visit(statement, frame);
+    for (const Statement& statement : body.statements) visit(statement, frame);
   }
 
   Program& program_;

@@ -28,8 +28,8 @@ Value Interpreter::evaluate(const Expression& expression, const Ref<Scope>& scop
 }
 
 Value Interpreter::evaluate(const NameNode& node, const Ref<Scope>& scope) {
-  if (const Value* found = scope->find(node.symbol)) return *found;
-  return Value::undefined(heap_, fmt::format("'{}' is undefined", program_.names[node.symbol]));
+  const Value* found = scope->find(node.symbol);
+  return found ? *found : undefined_name(node.symbol);
 }
 
 Value Interpreter::evaluate(const ConstantNode& node, const Ref<Scope>&) {

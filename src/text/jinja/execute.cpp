@@ -34,8 +34,8 @@ Interpreter::Interpreter(const Program& program, const Limits& limits)
     : program_(program),
       heap_(limits),
       context_(make<Scope>(heap_, Ref<Scope>())),
-      root_(make<Scope>(heap_, context_)),
-      constants_(program.constants.size()) {
+      constants_(program.constants.size()),
+      undefined_names_(program.names.size()) {
   for (Symbol symbol = 0; symbol < program.names.size(); ++symbol) {
     if (auto global = find_global(heap_, program.names[symbol])) define(symbol, std::move(*global));
   }
@@ -48,8 +48,23 @@ void Interpreter::define(Symbol symbol, Value value) { context_->set(symbol, std
 MarkedText Interpreter::render() {
   Builder builder(heap_);
   out_ = &builder;
+  root_ = enter(program_.body, context_);
   execute(program_.body, root_);
   return builder.take_text();
+}
+
+const Value& Interpreter::undefined_name(Symbol symbol) {
+  auto& cached = undefined_names_[symbol];
+  if (!cached) {
+    cached = Value::undefined(heap_, fmt::format("'{}' is undefined", program_.names[symbol]));
+  }
+  return *cached;
+}
+
+Ref<Scope> Interpreter::enter(const Body& body, const Ref<Scope>& parent) {
+  auto scope = make<Scope>(heap_, parent);
+  for (const Symbol symbol : body.hidden) scope->set(symbol, undefined_name(symbol));
+  return scope;
 }
 
 template <typename Run>
@@ -79,7 +94,7 @@ void Interpreter::write_string(const Value& value) {
 }
 
 Interpreter::Flow Interpreter::execute(const Body& body, const Ref<Scope>& scope) {
-  for (const Statement& statement : body) {
+  for (const Statement& statement : body.statements) {
     const Flow flow = execute(statement, scope);
     if (flow != Flow::kNext) return flow;
   }
@@ -149,13 +164,13 @@ Interpreter::Flow Interpreter::run_loop(const ForNode& node, const Value& items,
   while (flow != Flow::kBreak) {
     const auto item = loop->advance();
     if (!item) break;
-    const auto inner = make<Scope>(heap_, scope);
+    const auto inner = enter(node.body, scope);
     assign(node.target, *item, inner);
     inner->set(program_.loop, Value(loop));
     flow = execute(node.body, inner);
     completed = completed || flow == Flow::kNext;
   }
-  flow = completed ? Flow::kNext : execute(node.otherwise, make<Scope>(heap_, scope));
+  flow = completed ? Flow::kNext : execute(node.otherwise, enter(node.otherwise, scope));
   depth_ -= node.recursive;
   return flow;
 }
@@ -210,7 +225,7 @@ void Interpreter::check_namespaces(const Target& target, const Ref<Scope>& scope
 }
 
 Interpreter::Flow Interpreter::execute(const SetBlockNode& node, const Ref<Scope>& scope) {
-  const auto inner = make<Scope>(heap_, scope);
+  const auto inner = enter(node.body, scope);
   Flow flow = Flow::kNext;
   Value value = capture([&] { flow = execute(node.body, inner); });
   if (flow != Flow::kNext) return flow;  // a break jumps over the assignment, too
@@ -248,7 +263,7 @@ Value Interpreter::parameter(const Macro& macro, u64 index, std::optional<Value>
 Value Interpreter::call_macro(const Macro& macro, Arguments& arguments) {
   const MacroNode& node = macro.node;
   const u64 count = node.parameters.size();
-  const auto scope = make<Scope>(heap_, macro.closure);
+  const auto scope = enter(node.body, macro.closure);
   std::vector<std::optional<Value>> given(count);
   bool explicit_caller = false;
   for (u64 i = 0; i < count; ++i) {
@@ -257,10 +272,7 @@ Value Interpreter::call_macro(const Macro& macro, Arguments& arguments) {
     else
       given[i] = arguments.pop(node.parameter_names[i]);
     explicit_caller = explicit_caller || node.parameters[i] == program_.caller;
-    scope->set(node.parameters[i],
-               given[i] ? *given[i]
-                        : Value::undefined(
-                              heap_, fmt::format("'{}' is undefined", node.parameter_names[i])));
+    scope->set(node.parameters[i], given[i] ? *given[i] : undefined_name(node.parameters[i]));
   }
   if (node.uses_caller && !explicit_caller) {
     auto caller = arguments.pop("caller");
@@ -294,7 +306,7 @@ Value Interpreter::call_macro(const Macro& macro, Arguments& arguments) {
 }
 
 Interpreter::Flow Interpreter::execute(const FilterBlockNode& node, const Ref<Scope>& scope) {
-  const auto inner = make<Scope>(heap_, scope);
+  const auto inner = enter(node.body, scope);
   Flow flow = Flow::kNext;
   const Value body = capture([&] { flow = execute(node.body, inner); });
   if (flow != Flow::kNext) return flow;
@@ -303,19 +315,19 @@ Interpreter::Flow Interpreter::execute(const FilterBlockNode& node, const Ref<Sc
 }
 
 Interpreter::Flow Interpreter::execute(const WithNode& node, const Ref<Scope>& scope) {
-  const auto inner = make<Scope>(heap_, scope);
+  const auto inner = enter(node.body, scope);
   for (const auto& [target, value] : node.bindings) assign(target, evaluate(*value, scope), inner);
   return execute(node.body, inner);
 }
 
 Interpreter::Flow Interpreter::execute(const BlockNode& node, const Ref<Scope>& scope) {
   if (node.required) raise("Required block '{}' not found", node.name);
-  execute(node.body, make<Scope>(heap_, node.scoped ? scope : root_));
+  execute(node.body, enter(node.body, node.scoped ? scope : root_));
   return Flow::kNext;
 }
 
 Interpreter::Flow Interpreter::execute(const AutoescapeNode& node, const Ref<Scope>& scope) {
-  const auto inner = make<Scope>(heap_, scope);
+  const auto inner = enter(node.body, scope);
   const bool outer = std::exchange(autoescape_, truth(evaluate(*node.value, inner)));
   const Flow flow = execute(node.body, inner);
   autoescape_ = outer;
@@ -323,7 +335,7 @@ Interpreter::Flow Interpreter::execute(const AutoescapeNode& node, const Ref<Sco
 }
 
 Interpreter::Flow Interpreter::execute(const GenerationNode& node, const Ref<Scope>& scope) {
-  execute(node.body, make<Scope>(heap_, scope));
+  execute(node.body, enter(node.body, scope));
   return Flow::kNext;
 }
 

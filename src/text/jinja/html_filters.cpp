@@ -168,6 +168,11 @@ Value tojson(Interpreter& i, const Value& input, const Arguments& a) {
   const Bound bound("tojson", a, {"ensure_ascii", "indent", "separators", "sort_keys"});
   JsonStyle style;
   style.ascii = bound.boolean(0, false);
+  if (input.is_string()) {  // before Python looks at the other arguments
+    Builder out(i.heap());
+    write_json(out, input, style);
+    return out.take();
+  }
   style.sort_keys = bound.boolean(3, false);
   if (!bound.is_none(1)) {
     const Value& indent = bound.at(1);

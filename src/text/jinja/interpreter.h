@@ -76,6 +76,9 @@ class Interpreter {
   Value evaluate_filter(const FilterNode& node, const Value* block, const Ref<Scope>& scope);
 
   // execute.cpp
+  // A scope for a body: with the variables that it hides.
+  Ref<Scope> enter(const Body& body, const Ref<Scope>& parent);
+  const Value& undefined_name(Symbol symbol);
   Flow execute(const Body& body, const Ref<Scope>& scope);
   Flow execute(const Statement& statement, const Ref<Scope>& scope);
   Flow execute(const DataNode& node, const Ref<Scope>& scope);
@@ -110,7 +113,7 @@ class Interpreter {
   const Program& program_;
   Heap heap_;
   Ref<Scope> context_, root_;
-  std::vector<std::optional<Value>> constants_;
+  std::vector<std::optional<Value>> constants_, undefined_names_;
   Builder* out_ = nullptr;
   u32 nesting_ = 0, depth_ = 0;
   bool autoescape_ = false;

@@ -6,6 +6,7 @@
 #include <iterator>
 
 #include "text/jinja/number.h"
+#include "text/jinja/sort.h"
 #include "text/jinja/unicode.h"
 
 namespace orrery::text::jinja {
@@ -191,8 +192,7 @@ class JsonWriter {
     std::vector<Dict::Entry> entries = dict.entries();
     if (style_.sort_keys) {
       out_.heap().step(entries.size());
-      std::stable_sort(entries.begin(), entries.end(),
-                       [](const auto& a, const auto& b) { return less(a.key, b.key); });
+      merge_sort(entries, [](const auto& a, const auto& b) { return less(a.key, b.key); });
     }
     out_.add("{");
     for (u64 i = 0; i < entries.size(); ++i) {

@@ -108,7 +108,7 @@ Body Parser::body(Ends ends) {
         return result;
       case TokenKind::kData: {
         Token data = next();
-        result.push_back({data.place, DataNode{std::move(data.text)}});
+        result.statements.push_back({data.place, DataNode{std::move(data.text)}});
         break;
       }
       case TokenKind::kVariableBegin:
@@ -146,7 +146,7 @@ void Parser::output(Body& into) {
   OutputNode node;
   node.expressions.push_back(tuple());
   expect(TokenKind::kVariableEnd);
-  into.push_back({place, std::move(node)});
+  into.statements.push_back({place, std::move(node)});
 }
 
 void Parser::statement(Body& into) {
@@ -178,13 +178,13 @@ void Parser::statement(Body& into) {
   } else if (tag == "break" || tag == "continue") {
     next();
     if (tag == "break")
-      into.push_back({place, BreakNode{}});
+      into.statements.push_back({place, BreakNode{}});
     else
-      into.push_back({place, ContinueNode{}});
+      into.statements.push_back({place, ContinueNode{}});
   } else if (tag == "generation") {
     next();
     open_tags_.push_back(tag);
-    into.push_back({place, GenerationNode{block_to("endgeneration")}});
+    into.statements.push_back({place, GenerationNode{block_to("endgeneration")}});
     open_tags_.pop_back();
   } else {
     fail_end(tag);
@@ -197,7 +197,7 @@ void Parser::parse_if(Body& into) {
   while (true) {
     ExpressionPtr test = tuple(false);
     Body then = block({"elif", "else", "endif"});
-    node.branches.emplace_back(std::move(test), std::move(then));
+    node.branches.push_back({std::move(test), std::move(then)});
     if (skip_name("elif")) continue;
     if (skip_name("else"))
       node.otherwise = block_to("endif");
@@ -205,7 +205,7 @@ void Parser::parse_if(Body& into) {
       next();
     break;
   }
-  into.push_back({place, std::move(node)});
+  into.statements.push_back({place, std::move(node)});
 }
 
 void Parser::parse_for(Body& into) {
@@ -221,18 +221,19 @@ void Parser::parse_for(Body& into) {
     node.otherwise = block_to("endfor");
   else
     next();
-  into.push_back({place, std::move(node)});
+  into.statements.push_back({place, std::move(node)});
 }
 
 void Parser::parse_set(Body& into) {
   const Place place = next().place;
   Target to = target(true);
   if (skip_op("=")) {
-    into.push_back({place, SetNode{std::move(to), tuple()}});
+    into.statements.push_back({place, SetNode{std::move(to), tuple()}});
     return;
   }
   ExpressionPtr filters = filter(nullptr);
-  into.push_back({place, SetBlockNode{std::move(to), std::move(filters), block_to("endset")}});
+  into.statements.push_back(
+      {place, SetBlockNode{std::move(to), std::move(filters), block_to("endset")}});
 }
 
 Target Parser::name_target() {
@@ -300,7 +301,7 @@ void Parser::parse_macro(Body& into) {
   macro->name = program_.names[macro->symbol];
   signature(*macro);
   macro->body = block_to("endmacro");
-  into.push_back({place, std::move(macro)});
+  into.statements.push_back({place, std::move(macro)});
 }
 
 void Parser::parse_call(Body& into) {
@@ -310,13 +311,13 @@ void Parser::parse_call(Body& into) {
   ExpressionPtr called = expression();
   if (!std::holds_alternative<CallNode>(called->node)) fail_at(place, "expected call");
   macro->body = block_to("endcall");
-  into.push_back({place, CallBlockNode{std::move(called), std::move(macro)}});
+  into.statements.push_back({place, CallBlockNode{std::move(called), std::move(macro)}});
 }
 
 void Parser::parse_filter(Body& into) {
   const Place place = next().place;
   ExpressionPtr filters = filter(nullptr, true);
-  into.push_back({place, FilterBlockNode{std::move(filters), block_to("endfilter")}});
+  into.statements.push_back({place, FilterBlockNode{std::move(filters), block_to("endfilter")}});
 }
 
 void Parser::parse_with(Body& into) {
@@ -329,7 +330,7 @@ void Parser::parse_with(Body& into) {
     node.bindings.emplace_back(std::move(to), expression());
   }
   node.body = block_to("endwith");
-  into.push_back({place, std::move(node)});
+  into.statements.push_back({place, std::move(node)});
 }
 
 void Parser::parse_block(Body& into) {
@@ -341,13 +342,13 @@ void Parser::parse_block(Body& into) {
   if (current().is_op("-")) fail("Block names in Jinja may not contain hyphens");
   node.body = block_to("endblock");
   skip_name(node.name);
-  into.push_back({place, std::move(node)});
+  into.statements.push_back({place, std::move(node)});
 }
 
 void Parser::parse_autoescape(Body& into) {
   const Place place = next().place;
   ExpressionPtr value = expression();
-  into.push_back({place, AutoescapeNode{std::move(value), block_to("endautoescape")}});
+  into.statements.push_back({place, AutoescapeNode{std::move(value), block_to("endautoescape")}});
 }
 
 void Parser::parse_print(Body& into) {
@@ -357,7 +358,7 @@ void Parser::parse_print(Body& into) {
     if (!node.expressions.empty()) expect_op(",");
     node.expressions.push_back(expression());
   }
-  into.push_back({place, std::move(node)});
+  into.statements.push_back({place, std::move(node)});
 }
 
 // There is no loader, so these fail when they are run; here only their syntax matters.
@@ -377,7 +378,7 @@ void Parser::parse_unsupported(Body& into) {
     next();
     next();
   }
-  into.push_back({tag.place, UnsupportedNode{tag.text}});
+  into.statements.push_back({tag.place, UnsupportedNode{tag.text}});
 }
 
 void Parser::parse_from() {
@@ -395,6 +396,7 @@ void Parser::parse_from() {
 Program parse(std::string_view source) {
   Program program = Parser(tokenize(source)).run();
   check(program);
+  resolve_scopes(program);
   return program;
 }
 

@@ -18,6 +18,8 @@ namespace orrery::text::jinja {
 // Raises for what parses but can never run; called by parse().
 // Notes in every macro which special names (caller, varargs, kwargs) its body uses.
 void check(Program& program);
+// Notes in every body which outer variables it hides; called by parse(), after check().
+void resolve_scopes(Program& program);
 
 class Parser {
  public:

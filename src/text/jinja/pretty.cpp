@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "text/jinja/print.h"
+#include "text/jinja/sort.h"
 #include "text/jinja/unicode.h"
 
 namespace orrery::text::jinja {
@@ -19,7 +20,7 @@ std::vector<Dict::Entry> sorted(const Dict& dict) {
   const auto comparable = [](const Value& a, const Value& b) {
     return (a.is_string() && b.is_string()) || (a.is_number() && b.is_number());
   };
-  std::stable_sort(entries.begin(), entries.end(), [&](const auto& a, const auto& b) {
+  merge_sort(entries, [&](const auto& a, const auto& b) {
     return comparable(a.key, b.key) ? less(a.key, b.key) : type_name(a.key) < type_name(b.key);
   });
   return entries;

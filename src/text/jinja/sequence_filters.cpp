@@ -6,6 +6,7 @@
 #include "text/jinja/interpreter.h"
 #include "text/jinja/operators.h"
 #include "text/jinja/print.h"
+#include "text/jinja/sort.h"
 #include "text/jinja/text_ops.h"
 
 namespace orrery::text::jinja {
@@ -37,7 +38,7 @@ bool less_keys(const Keyed& a, const Keyed& b) {
 }
 
 void sort_keyed(Heap& heap, std::vector<Keyed>& items, bool reverse) {
-  std::stable_sort(items.begin(), items.end(), [&](const Keyed& a, const Keyed& b) {
+  merge_sort(items, [&](const Keyed& a, const Keyed& b) {
     heap.step();
     return reverse ? less_keys(b, a) : less_keys(a, b);
   });
@@ -236,7 +237,7 @@ Value dictsort(Interpreter& i, const Value& input, const Arguments& a) {
     keyed.push_back({{fold_case(by == "key" ? key : value, bound.boolean(0, false))},
                      tuple(i.heap(), {key, value})});
   }
-  std::stable_sort(keyed.begin(), keyed.end(), [&](const Keyed& x, const Keyed& y) {
+  merge_sort(keyed, [&](const Keyed& x, const Keyed& y) {
     i.heap().step();
     return reverse ? less(y.keys[0], x.keys[0]) : less(x.keys[0], y.keys[0]);
   });
@@ -256,7 +257,7 @@ Value groupby(Interpreter& i, const Value& input, const Arguments& a) {
     const Value key = get_path(i.heap(), *item, bound.at(0), fallback);
     keyed.push_back({{fold_case(key, case_sensitive)}, *item});
   }
-  std::stable_sort(keyed.begin(), keyed.end(), [&](const Keyed& x, const Keyed& y) {
+  merge_sort(keyed, [&](const Keyed& x, const Keyed& y) {
     i.heap().step();
     return less(x.keys[0], y.keys[0]);
   });

@@ -4,6 +4,7 @@
 #include "text/jinja/builtins.h"
 #include "text/jinja/format.h"
 #include "text/jinja/interpreter.h"
+#include "text/jinja/operators.h"
 #include "text/jinja/print.h"
 #include "text/jinja/text_ops.h"
 #include "text/jinja/wrap.h"
@@ -129,14 +130,17 @@ Value indent(Interpreter& i, const Value& input, const Arguments& a) {
 
 Value truncate(Interpreter& i, const Value& input, const Arguments& a) {
   const Bound bound("truncate", a, {"length", "killwords", "end", "leeway"});
-  const i64 length = bound.integer(0, 255);
+  const Value length = bound.get(0, Value::integer(255));
   const auto end = bound.has(2) ? bound.string(2) : make<String>(i.heap(), "...");
-  const i64 leeway = bound.is_none(3) ? 5 : bound.integer(3, 5);
-  if (length < i64(end->length())) raise("expected length >= {}, got {}", end->length(), length);
-  if (leeway < 0) raise("expected leeway >= 0, got {}", leeway);
+  const Value leeway = bound.is_none(3) ? Value::integer(5) : bound.at(3);
+  if (less(length, Value::integer(i64(end->length()))))
+    raise("expected length >= {}", end->length());
+  if (less(leeway, Value::integer(0))) raise("expected leeway >= 0");
+  // Anything with a length is left as it is when it is short enough; only a string can be cut.
+  const Value most = add(i.heap(), length, leeway);
+  if (less_or_equal(Value::integer(i64(jinja::length(input))), most)) return input;
   const String& text = require_string(input, "truncate");
-  if (i64(text.length()) - length <= leeway) return input;
-  const u64 kept = text.byte_of(u64(length) - end->length());
+  const u64 kept = text.byte_of(u64(require_integer(length)) - end->length());
   u64 stop = kept;
   if (!bound.boolean(1, false)) {
     const u64 space = text.bytes().substr(0, kept).rfind(' ');
