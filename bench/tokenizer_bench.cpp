@@ -24,10 +24,7 @@ double seconds_since(Clock::time_point start) {
 }
 
 orrery::Result<std::unique_ptr<Tokenizer>> open(const std::string& path) {
-  if (path.ends_with(".json")) {
-    TRY(const std::string json, orrery::read_text_file(path));
-    return Tokenizer::from_tokenizer_json(json);
-  }
+  if (!path.ends_with(".gguf")) return Tokenizer::open(path);
   TRY(const auto checkpoint, orrery::checkpoint::Checkpoint::open(path));
   return orrery::engine::load_tokenizer(*checkpoint);
 }
@@ -38,9 +35,9 @@ void answer_lines(const Tokenizer& tokenizer) {
     const auto request = nlohmann::json::parse(line);
     const auto& text = request["text"].get_ref<const std::string&>();
     nlohmann::json reply;
-    const auto ids = tokenizer.encode(text, Special::kParse, false);
+    const auto ids = tokenizer.encode(text, Special::kNative, false);
     reply["ids"] = ids;
-    reply["ids_special"] = tokenizer.encode(text, Special::kParse, true);
+    reply["ids_special"] = tokenizer.encode(text, Special::kNative, true);
     reply["decoded"] = tokenizer.decode(ids, true);
     std::cout << reply.dump() << '\n';
   }
@@ -49,7 +46,7 @@ void answer_lines(const Tokenizer& tokenizer) {
 void time_file(const Tokenizer& tokenizer, const std::string& text) {
   for (std::string line; std::getline(std::cin, line);) {  // one round for each line on stdin
     auto start = Clock::now();
-    const auto ids = tokenizer.encode(text, Special::kParse, false);
+    const auto ids = tokenizer.encode(text, Special::kNative, false);
     const double encode = seconds_since(start);
     start = Clock::now();
     const std::string back = tokenizer.decode(ids, true);

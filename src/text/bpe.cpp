@@ -12,6 +12,9 @@ namespace {
 
 constexpr u64 kShortWord = 48;  // symbols; measured: beyond it the heap wins
 constexpr u32 kEnd = ~u32(0);
+constexpr u32 kSpaceMark = 0x2581;  // SentencePiece's space
+
+bool is_byte_token(std::string_view name) { return name.size() == 6 && name.starts_with("<0x"); }
 
 }  // namespace
 
@@ -82,6 +85,39 @@ BpeModel::BpeModel(const Vocabulary& vocabulary, MergeTable merges, const BpeOpt
       if (c.code < 0x10000 && c.bytes == token.size()) character_ids_[c.code] = id;
     }
   }
+  find_cuts();
+}
+
+// Which characters stand before a mark inside some merge: those places cannot be cut.
+void BpeModel::find_cuts() {
+  if (options_.byte_level || character_ids_[kSpaceMark] == kNone) return;
+  bool safe = true;
+  merges_.each_pair([&](u32 left, u32 right) {
+    const std::string_view l = vocabulary_->name(TokenId(left)),
+                           r = vocabulary_->name(TokenId(right));
+    if (l.empty() || r.empty()) {
+      safe = false;
+    } else if (decode_utf8(r.data(), r.data() + r.size()).code == kSpaceMark) {
+      joined_to_marks_.push_back(decode_utf8_back(l.data(), l.data() + l.size()).code);
+    }
+    // A byte token stands for a character that its name does not show.
+    if (options_.byte_fallback && (is_byte_token(l) || is_byte_token(r))) safe = false;
+  });
+  std::sort(joined_to_marks_.begin(), joined_to_marks_.end());
+  const auto last = std::unique(joined_to_marks_.begin(), joined_to_marks_.end());
+  joined_to_marks_.erase(last, joined_to_marks_.end());
+  cuts_at_marks_ = safe;
+}
+
+// The end of the part of `word` that begins at `from`.
+u64 BpeModel::end_of_part(std::string_view word, u64 from) const {
+  static constexpr std::string_view kMarkBytes = "\u2581";
+  for (auto at = word.find(kMarkBytes, from + 1); at != std::string_view::npos;
+       at = word.find(kMarkBytes, at + 1)) {
+    const u32 before = decode_utf8_back(word.data() + from, word.data() + at).code;
+    if (!std::binary_search(joined_to_marks_.begin(), joined_to_marks_.end(), before)) return at;
+  }
+  return word.size();
 }
 
 std::optional<TokenId> BpeModel::whole_word(std::string_view word) const {
@@ -133,6 +169,19 @@ void BpeModel::spell(std::string_view word, std::vector<TokenId>& ids) const {
 }
 
 void BpeModel::encode(std::string_view word, Scratch& scratch, std::vector<TokenId>& ids) const {
+  if (!cuts_at_marks_) return encode_part(word, scratch, ids);
+  if (options_.ignore_merges) {
+    if (const auto whole = vocabulary_->find(word)) return ids.push_back(*whole);
+  }
+  for (u64 at = 0; at < word.size();) {
+    const u64 end = end_of_part(word, at);
+    encode_part(word.substr(at, end - at), scratch, ids);
+    at = end;
+  }
+}
+
+void BpeModel::encode_part(std::string_view word, Scratch& scratch,
+                           std::vector<TokenId>& ids) const {
   const bool cacheable = word.size() <= WordCache::kWordBytesMax;
   const u64 hash = cacheable ? hash_of(word) : 0;
   if (cacheable) {
@@ -143,7 +192,7 @@ void BpeModel::encode(std::string_view word, Scratch& scratch, std::vector<Token
     }
   }
   const u64 before = ids.size();
-  if (options_.ignore_merges) {
+  if (options_.ignore_merges && !cuts_at_marks_) {
     if (const auto whole = whole_word(word)) ids.push_back(*whole);
   }
   if (ids.size() == before) {

@@ -27,7 +27,13 @@ class MergeTable {
   [[nodiscard]] bool put(u32 left, u32 right, Merge merge);
   [[nodiscard]] Merge find(u32 left, u32 right) const;
   void prefetch(u32 left, u32 right) const;
-  [[nodiscard]] u64 size() const { return size_; }
+  // Calls visit(left, right) for every pair, in no order.
+  template <typename Visit>
+  void each_pair(Visit visit) const {
+    for (const Slot& slot : slots_) {
+      if (slot.pair != kEmpty) visit(u32(slot.pair >> 32), u32(slot.pair));
+    }
+  }
 
  private:
   struct Slot {
@@ -64,6 +70,9 @@ class BpeModel final : public Model {
   [[nodiscard]] std::optional<TokenId> whole_word(std::string_view word) const;
   template <typename Id>
   void append_symbols(std::string_view word, std::vector<Id>& symbols) const;
+  void find_cuts();
+  [[nodiscard]] u64 end_of_part(std::string_view word, u64 from) const;
+  void encode_part(std::string_view word, Scratch& scratch, std::vector<TokenId>& ids) const;
   void merge_short(Scratch& scratch) const;
   void merge_long(Scratch& scratch) const;
 
@@ -72,6 +81,11 @@ class BpeModel final : public Model {
   BpeOptions options_;
   std::array<TokenId, 256> byte_ids_;   // byte-level: the token of each byte; else of its <0x..>
   std::vector<TokenId> character_ids_;  // [0x10000], for characters of the Basic Multilingual Plane
+  // SentencePiece's words are whole texts. Where a space mark follows a character that no merge
+  // joins to one, the text can be cut without changing the result, and its parts fit the cache.
+  bool cuts_at_marks_ = false;
+  std::vector<u32>
+      joined_to_marks_;  // characters that some merge joins to a mark after them, sorted
 };
 
 }  // namespace orrery::text

@@ -12,6 +12,7 @@
 
 #include "text/splitter.h"
 #include "text/unicode.h"
+#include "text/unicode_library.h"
 
 namespace orrery::text {
 
@@ -48,11 +49,12 @@ CategorySet named_set(std::string_view name) {
   return set;
 }
 
-// The ranges of a set as they stand inside [...].
-std::string ranges_of(CategorySet set) {
+// The ranges of the codes that `is_in` accepts, as they stand inside [...].
+template <typename IsIn>
+std::string ranges_where(IsIn is_in) {
   std::string out;
-  const auto has = [set](u32 code) {
-    return code < kNoCode && (code < 0xD800 || code > 0xDFFF) && (set >> u32(category(code)) & 1);
+  const auto has = [&](u32 code) {
+    return code < kNoCode && (code < 0xD800 || code > 0xDFFF) && is_in(code);
   };
   for (u32 code = 0; code < kNoCode; ++code) {
     if (!has(code)) continue;
@@ -98,10 +100,7 @@ class Translator {
     if (at_ < in_.size() && in_[at_] == ']') out_ += "\\]", ++at_;
   }
 
-  void put(CategorySet set) {
-    const std::string ranges = ranges_of(set);
-    out_ += in_class_ ? ranges : "[" + ranges + "]";
-  }
+  void put(const std::string& ranges) { out_ += in_class_ ? ranges : "[" + ranges + "]"; }
 
   Result<void> escape() {
     if (at_ + 1 >= in_.size()) return fail("the pre-tokenizer pattern ends in a backslash");
@@ -138,7 +137,7 @@ class Translator {
   }
 
   Result<void> put_and_skip(CategorySet set, u64 bytes) {
-    put(set);
+    put(ranges_where([set](u32 code) { return (set >> u32(category(code)) & 1) != 0; }));
     at_ += bytes;
     return {};
   }

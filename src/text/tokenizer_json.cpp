@@ -4,10 +4,14 @@
 // stand; the small parts go to json_parts. Nothing depends on the order of the fields.
 #include <simdjson.h>
 
+#include <algorithm>
+#include <set>
+
 #include "text/bpe.h"
 #include "text/json_parts.h"
 #include "text/pipeline.h"
 #include "text/reader.h"
+#include "text/unigram.h"
 
 namespace orrery::text {
 
@@ -26,7 +30,9 @@ struct File {
   std::optional<std::string> unknown;
   BpeOptions bpe;
   std::optional<MergeTable> merges;
-  std::string early_merges;  // the list, when it stands before the vocabulary
+  std::string early_merges;       // the list, when it stands before the vocabulary
+  std::vector<f64> scores;        // unigram: of each piece, which is its id
+  std::optional<u64> unknown_id;  // unigram
   std::vector<AddedToken> added;
 };
 
@@ -39,6 +45,25 @@ Result<void> read_vocabulary(od::object object, u64 file_bytes, Vocabulary& voca
   for (auto field : object) {
     const std::string_view name = field.unescaped_key();
     CHECK_OK(vocabulary.add(field.value().get_uint64(), name));
+  }
+  return {};
+}
+
+// Unigram: a list of [piece, score], in order of id.
+Result<void> read_scored_pieces(od::array list, u64 file_bytes, File& file) {
+  file.data.vocabulary->reserve(file_bytes / 32, file_bytes / 8);
+  for (auto entry : list) {
+    std::string_view name;
+    f64 score = 0;
+    u32 count = 0;
+    for (auto side : entry.get_array()) {
+      if (count == 0) name = side.get_string().value();
+      if (count == 1) score = side.get_double();
+      ++count;
+    }
+    if (count != 2) return fail("piece {} is not a name and a score", file.scores.size());
+    CHECK_OK(file.data.vocabulary->add(file.scores.size(), name));
+    file.scores.push_back(score);
   }
   return {};
 }
@@ -85,7 +110,11 @@ Result<void> read_model_field(std::string_view key, od::value value, u64 file_by
   if (key == "type") {
     file.model_type = std::string(value.get_string().value());
   } else if (key == "vocab") {
-    CHECK_OK(read_vocabulary(value.get_object(), file_bytes, *file.data.vocabulary));
+    if (file.data.vocabulary->count() != 0) return fail("there are two vocabularies");
+    if (value.type() == od::json_type::array) {
+      return read_scored_pieces(value.get_array(), file_bytes, file);
+    }
+    return read_vocabulary(value.get_object(), file_bytes, *file.data.vocabulary);
   } else if (key == "merges") {
     if (file.data.vocabulary->count() == 0) {
       file.early_merges = raw_json(value);
@@ -94,6 +123,8 @@ Result<void> read_model_field(std::string_view key, od::value value, u64 file_by
     }
   } else if (key == "unk_token") {
     if (!value.is_null()) file.unknown = std::string(value.get_string().value());
+  } else if (key == "unk_id") {
+    if (!value.is_null()) file.unknown_id = value.get_uint64();
   } else if (key == "fuse_unk") {
     file.bpe.fuse_unknown = value.get_bool();
   } else if (key == "byte_fallback") {
@@ -156,19 +187,23 @@ Result<void> read_root(od::document& document, u64 file_bytes, File& file) {
   return {};
 }
 
-// Added tokens join the vocabulary. One that the model does not know gets the id that the file
-// says, which must be free.
+// An added token has the id that the model gives its text; one that the model does not know has the
+// id that the file says, which must be free.
 Result<void> add_tokens(File& file) {
   TokenizerData& data = file.data;
+  std::set<TokenId> ids;
+  std::set<std::string, std::less<>> contents;
   for (AddedToken& token : file.added) {
     if (token.content.empty()) continue;
     const auto known = data.vocabulary->find(token.content);
-    if (!known) {
-      CHECK_OK(data.vocabulary->add(u64(token.id), token.content));
-    } else if (*known != token.id) {
-      return fail("the added token '{}' has id {}, but the vocabulary gives it {}", token.content,
-                  token.id, *known);
+    if (known ? *known != token.id : data.vocabulary->has(token.id)) {
+      return fail("the added token '{}' has id {}, which the vocabulary knows otherwise",
+                  token.content, token.id);
     }
+    if (!ids.insert(token.id).second || !contents.insert(token.content).second) {
+      return fail("the added token '{}' (id {}) is there twice", token.content, token.id);
+    }
+    token.control = token.special || !is_white_space(token.content);
     std::string buffer;
     const std::string pattern(token.normalized ? data.normalizer.run(token.content, buffer)
                                                : token.content);
@@ -177,23 +212,56 @@ Result<void> add_tokens(File& file) {
   return {};
 }
 
+Result<void> make_bpe(File& file, bool byte_level) {
+  TokenizerData& data = file.data;
+  if (!file.merges) return fail("the model has no merges");
+  file.bpe.byte_level = byte_level;
+  if (file.unknown) {
+    file.bpe.unknown = data.vocabulary->find(*file.unknown);
+    if (!file.bpe.unknown) {
+      return fail("the unknown token '{}' is not in the vocabulary", *file.unknown);
+    }
+  }
+  data.model = std::make_unique<BpeModel>(*data.vocabulary, std::move(*file.merges), file.bpe);
+  return {};
+}
+
+Result<void> make_unigram(File& file) {
+  constexpr f64 kUnknownPenalty = 10;
+  UnigramOptions options;
+  options.byte_fallback = file.bpe.byte_fallback;
+  if (file.unknown_id) {
+    if (*file.unknown_id >= file.scores.size()) return fail("\"unk_id\" is not in the vocabulary");
+    options.unknown = TokenId(*file.unknown_id);
+  }
+  options.unknown_score =
+      *std::min_element(file.scores.begin(), file.scores.end()) - kUnknownPenalty;
+  auto model = std::make_unique<UnigramModel>(*file.data.vocabulary, options);
+  for (u64 id = 0; id < file.scores.size(); ++id) {
+    if (!model->add(file.data.vocabulary->name(TokenId(id)), TokenId(id), file.scores[id])) {
+      return fail("the pieces are too many");
+    }
+  }
+  file.data.model = std::move(model);
+  return {};
+}
+
 Result<std::unique_ptr<Tokenizer>> build(File& file) {
   TokenizerData& data = file.data;
-  if (!file.model_type.empty() && file.model_type != "BPE") {
-    return fail("the model type '{}' is not supported", file.model_type);
-  }
   if (data.vocabulary->count() == 0) return fail("the model has no vocabulary");
-  if (!file.merges) return fail("the model has no merges");
   JsonParts parts;
   CHECK_OK(read_normalizer(file.normalizer, data));
   CHECK_OK(read_pre_tokenizer(file.pre_tokenizer, data, parts));
-  file.bpe.byte_level = parts.byte_level;
-  if (file.unknown) {
-    file.bpe.unknown = data.vocabulary->find(*file.unknown);
-    if (!file.bpe.unknown)
-      return fail("the unknown token '{}' is not in the vocabulary", *file.unknown);
+  const std::string type = !file.model_type.empty() ? file.model_type
+                           : file.scores.empty()    ? "BPE"
+                                                    : "Unigram";
+  if (type == "BPE" && file.scores.empty()) {
+    CHECK_OK(make_bpe(file, parts.byte_level));
+  } else if (type == "Unigram" && !file.scores.empty() && !parts.byte_level) {
+    CHECK_OK(make_unigram(file));
+  } else {
+    return fail("a model of type '{}' like this one is not supported", type);
   }
-  data.model = std::make_unique<BpeModel>(*data.vocabulary, std::move(*file.merges), file.bpe);
   CHECK_OK(add_tokens(file));
   CHECK_OK(read_post_processor(file.post_processor, data));
   CHECK_OK(read_decoder(file.decoder, data));

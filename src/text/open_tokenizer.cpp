@@ -1,0 +1,65 @@
+// Tokenizer::open: which reader a file or a folder needs.
+//
+// A folder may hold the same tokenizer in several forms; tokenizer.json says the most and goes
+// first.
+#include <algorithm>
+
+#include "base/mapped_file.h"
+#include "text/tokenizer.h"
+
+namespace orrery::text {
+
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr u64 kFileBytesMax = u64(64) << 20;
+
+bool is_sentencepiece_name(const std::string& name) {  // tokenizer.model, tokenizer.model.v3
+  return name.ends_with(".model") || name.find(".model.") != std::string::npos;
+}
+
+// tekken.json and tokenizer.json are told apart by what only the first has near its beginning or
+// name.
+bool is_tekken(const std::string& name, std::string_view json) {
+  return name.starts_with("tekken") ||
+         json.substr(0, 4096).find("\"default_num_special_tokens\"") != std::string_view::npos;
+}
+
+// The file of a folder to read, or an empty path.
+fs::path file_in(const fs::path& folder) {
+  std::error_code error;
+  for (const char* name : {"tokenizer.json", "tekken.json", "tokenizer.model"}) {
+    if (fs::is_regular_file(folder / name, error)) return folder / name;
+  }
+  std::vector<fs::path> versions;  // tokenizer.model.v3, tekken_240911.json
+  for (const auto& entry : fs::directory_iterator(folder, error)) {
+    const std::string name = entry.path().filename().string();
+    if (is_sentencepiece_name(name) || (name.starts_with("tekken") && name.ends_with(".json"))) {
+      versions.push_back(entry.path());
+    }
+  }
+  return versions.size() == 1 ? versions[0] : fs::path();
+}
+
+}  // namespace
+
+Result<std::unique_ptr<Tokenizer>> Tokenizer::open(const fs::path& path) {
+  std::error_code error;
+  fs::path file = path;
+  if (fs::is_directory(path, error)) {
+    file = file_in(path);
+    if (file.empty()) {
+      return fail("{} has no tokenizer.json, tekken.json or tokenizer.model", path.string());
+    }
+  }
+  TRY(const std::string bytes, read_text_file(file, kFileBytesMax));
+  const std::string name = file.filename().string();
+  auto tokenizer = is_sentencepiece_name(name) ? from_sentencepiece(bytes)
+                   : is_tekken(name, bytes)    ? from_tekken(bytes)
+                                               : from_tokenizer_json(bytes);
+  if (!tokenizer) return at(file.string(), tokenizer.error());
+  return tokenizer;
+}
+
+}  // namespace orrery::text

@@ -1,0 +1,52 @@
+// See score_merges.h.
+#include "text/score_merges.h"
+
+#include <algorithm>
+
+#include "text/hash.h"
+#include "text/unicode.h"
+
+namespace orrery::text {
+
+namespace {
+
+// A piece of n characters has n - 1 cuts; real pieces are short, and this bounds a hostile file's
+// work.
+constexpr u64 kPieceBytesMax = 1024;
+constexpr u64 kCutsMax = u64(1) << 26;
+
+}  // namespace
+
+Result<MergeTable> merges_from_scores(const Vocabulary& vocabulary,
+                                      std::span<const ScoredPiece> pieces) {
+  std::vector<ScoredPiece> sorted(pieces.begin(), pieces.end());
+  std::stable_sort(sorted.begin(), sorted.end(),
+                   [](const auto& a, const auto& b) { return a.score > b.score; });
+  std::vector<bool> may_merge(vocabulary.size(), false);
+  for (const ScoredPiece& piece : pieces) may_merge[u32(piece.id)] = true;
+  MergeTable table;
+  table.reserve(pieces.size() * 4);
+  u32 rank = 0;
+  u64 cuts = 0;
+  for (u64 i = 0; i < sorted.size(); ++i) {
+    if (i > 0 && sorted[i].score != sorted[i - 1].score) ++rank;
+    const std::string_view name = vocabulary.name(sorted[i].id);
+    if (name.size() > kPieceBytesMax) return fail("token {} is too long", sorted[i].id);
+    cuts += name.size();
+    if (cuts > kCutsMax) return fail("the tokens are too long in all");
+    for (u64 at = 0; at + 1 < name.size();) {
+      at += decode_utf8(name.data() + at, name.data() + name.size()).bytes;
+      if (at >= name.size()) break;
+      const auto left = vocabulary.find(name.substr(0, at));
+      if (!left || !may_merge[u32(*left)]) continue;
+      const auto right = vocabulary.find(name.substr(at));
+      if (!right || !may_merge[u32(*right)]) continue;
+      if (!table.put(u32(*left), u32(*right), {rank, u32(sorted[i].id)})) {
+        return fail("the tokens were made to collide");
+      }
+    }
+  }
+  return table;
+}
+
+}  // namespace orrery::text
