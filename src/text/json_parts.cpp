@@ -103,7 +103,8 @@ Result<std::string> mark_field(const json& part) {
 
 Result<Prepend> prepend_field(const json& part) {
   TRY(const bool prefix, bool_field(part, "add_prefix_space", true));
-  TRY(const std::string scheme, string_field_or(part, "prepend_scheme", prefix ? "always" : "never"));
+  TRY(const std::string scheme,
+      string_field_or(part, "prepend_scheme", prefix ? "always" : "never"));
   if (!prefix && scheme != "never") {
     return fail("Metaspace's add_prefix_space and prepend_scheme disagree");
   }
@@ -185,8 +186,8 @@ Result<void> pre_tokenizer_step(const json& part, TokenizerData& data, JsonParts
 }
 
 // One entry of a template: {"SpecialToken": {"id": "<s>"}} or {"Sequence": {"id": "A"}}.
-Result<void> template_piece(const json& piece, const json& tokens, TokenizerData& data,
-                            bool& after_text) {
+Result<void> template_piece(const json& piece, const json& tokens, const TokenizerData& data,
+                            TokenizerData& around, bool& after_text) {
   if (!piece.is_object()) return fail("a piece of the template is not an object");
   if (piece.contains("Sequence")) {
     if (after_text) return fail("the template has the text twice, which is not supported");
@@ -204,10 +205,10 @@ Result<void> template_piece(const json& piece, const json& tokens, TokenizerData
   }
   TRY(const json* ids, list_field(*entry, "ids"));
   for (const json& id : *ids) {
-    if (!id.is_number_unsigned() || id.get<u64>() >= Vocabulary::kIdsMax) {
+    if (!id.is_number_unsigned() || !data.knows(id.get<u64>())) {
       return fail("the template's token '{}' has an id outside the vocabulary", name);
     }
-    (after_text ? data.suffix : data.prefix).push_back(TokenId(id.get<u64>()));
+    (after_text ? around.suffix : around.prefix).push_back(TokenId(id.get<u64>()));
   }
   return {};
 }
@@ -217,7 +218,7 @@ Result<void> surround(const json& part, TokenizerData& data) {
   for (const std::string_view key : {"cls", "sep"}) {
     const auto it = part.find(key);
     if (it == part.end() || !it->is_array() || it->size() != 2 || !(*it)[1].is_number_unsigned() ||
-        (*it)[1].get<u64>() >= Vocabulary::kIdsMax) {
+        !data.knows((*it)[1].get<u64>())) {
       return fail("\"{}\" is not a token and its id", key);
     }
     (key == "cls" ? data.prefix : data.suffix).push_back(TokenId((*it)[1].get<u64>()));
@@ -243,7 +244,8 @@ Result<void> post_processor_step(const json& part, TokenizerData& data, u32 dept
   TokenizerData around;
   bool after_text = false;
   for (const json& piece : *pieces) {
-    CHECK_OK(template_piece(piece, tokens == part.end() ? none : *tokens, around, after_text));
+    CHECK_OK(
+        template_piece(piece, tokens == part.end() ? none : *tokens, data, around, after_text));
   }
   if (!after_text) return fail("the template has no place for the text");
   data.prefix.insert(data.prefix.begin(), around.prefix.begin(), around.prefix.end());

@@ -5,6 +5,13 @@
 
 namespace orrery::text {
 
+bool TokenizerData::knows(u64 id) const {
+  if (id >= Vocabulary::kIdsMax) return false;
+  const auto& tokens = added.all();
+  return vocabulary->has(TokenId(id)) ||
+         std::any_of(tokens.begin(), tokens.end(), [&](const auto& t) { return u64(t.id) == id; });
+}
+
 class PipelineTokenizer::Lease {
  public:
   explicit Lease(const PipelineTokenizer& owner) : owner_(owner) {

@@ -28,6 +28,8 @@ struct TokenizerData {
   DecodeRules decode;
   std::optional<TokenId> bos, eos;
   std::string pre_tokenizer_name;
+
+  [[nodiscard]] bool knows(u64 id) const;
 };
 
 class PipelineTokenizer final : public Tokenizer {
