@@ -109,6 +109,7 @@ bool TokenTrie::find(std::string_view text, u64 from, Hit& hit) const {
 
 Result<void> AddedTokens::add(AddedToken token, std::string_view pattern) {
   CHECK_OK(tries_[token.normalized].add(pattern, u32(tokens_.size())));
+  token.decoded = pattern;
   tokens_.push_back(std::move(token));
   return {};
 }

@@ -19,6 +19,7 @@ namespace orrery::text {
 struct AddedToken {
   TokenId id = 0;
   std::string content;
+  std::string decoded;  // what decoding shows: Hugging Face shows the normal form
   bool single_word = false;
   bool lstrip = false;
   bool rstrip = false;

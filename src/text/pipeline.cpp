@@ -108,7 +108,7 @@ namespace {
 std::vector<AddedName> names_of(const AddedTokens& added, bool invisible_start) {
   std::vector<AddedName> names;
   for (const AddedToken& token : added.all()) {
-    names.push_back({token.id, token.content, invisible_start && token.special});
+    names.push_back({token.id, token.decoded, invisible_start && token.special});
   }
   return names;
 }

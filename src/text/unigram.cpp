@@ -68,7 +68,7 @@ void UnigramModel::find_best_path(std::string_view word, Scratch& scratch) const
   scratch.begins.assign(word.size() + 1, kUnreached);
   scratch.symbols.resize(word.size() + 1);
   const auto offer = [&](u64 begin, u64 end, f64 score, TokenId id) {
-    if (scratch.begins[end] != kUnreached && !(score > scratch.scores[end])) return;
+    if (scratch.begins[end] != kUnreached && !(Score(score) > Score(scratch.scores[end]))) return;
     scratch.scores[end] = Score(score);
     scratch.begins[end] = u32(begin);
     scratch.symbols[end] = u32(id);

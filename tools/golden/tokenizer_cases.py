@@ -168,7 +168,9 @@ def hugging_face_parts():
         trainer = trainers.UnigramTrainer(
             vocab_size=500 + len(special), special_tokens=special, unk_token="<unk>", show_progress=False
         )
-        tokenizer.train_from_iterator(corpus(), trainer)
+        # Control tokens in the corpus would become pieces of the same name.
+        plain = [text for text in corpus() if not any(token in text for token in special)]
+        tokenizer.train_from_iterator(plain, trainer)
         if byte_fallback:
             data = json.loads(tokenizer.to_str())
             data["model"]["byte_fallback"] = True
