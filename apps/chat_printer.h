@@ -1,7 +1,7 @@
 // ChatPrinter: a reply on the screen as it grows, with thoughts (<think> … </think>) dimmed.
 //
-// The marks may come in pieces; characters that could still become one are held back. Without colours
-// the text is printed as it is.
+// The marks may come in pieces; characters that could still become one are held back. Without
+// colours the text is printed as it is.
 #pragma once
 
 #include <string>

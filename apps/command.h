@@ -1,4 +1,5 @@
-// Command: one verb of the program. Each lives in a file of its name and adds itself to the command line.
+// Command: one verb of the program. Each lives in a file of its name and adds itself to the command
+// line.
 #pragma once
 
 #include <CLI/CLI.hpp>

@@ -49,7 +49,8 @@ Result<std::string> read_text(const std::string& path) {
   std::string text, part(1 << 16, '\0');
   while (std::cin.read(part.data(), std::streamsize(part.size())) || std::cin.gcount() > 0) {
     text.append(part, 0, std::size_t(std::cin.gcount()));
-    if (text.size() > kTextBytesMax) return fail("stdin gives more than {} MiB", kTextBytesMax >> 20);
+    if (text.size() > kTextBytesMax)
+      return fail("stdin gives more than {} MiB", kTextBytesMax >> 20);
   }
   return text;
 }

@@ -22,8 +22,8 @@ using text::Json;
 // JSON from outside, at most 200 deep. The error says what is wrong, without a place.
 [[nodiscard]] Result<Json> parse_json(std::string_view text);
 
-// Calls `answer` with each line's object and prints what it gives, a line each; blank lines are left
-// out. A line that is no JSON object is an error that names it.
+// Calls `answer` with each line's object and prints what it gives, a line each; blank lines are
+// left out. A line that is no JSON object is an error that names it.
 [[nodiscard]] Result<void> answer_lines(const std::string& path,
                                         const std::function<Result<Json>(const Json&)>& answer);
 

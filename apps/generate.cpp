@@ -1,6 +1,8 @@
 // orrery generate: continues a text, or a list of token ids, and prints what comes.
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "apps/command.h"
 #include "apps/files.h"
 #include "apps/options.h"
@@ -44,24 +46,36 @@ Result<std::vector<TokenId>> encode_prompt(const Engine& engine, const Flags& fl
   }
   const text::Tokenizer* tokenizer = engine.tokenizer();
   if (!tokenizer)
-    return fail("this model has no tokenizer ({}); give ids with --tokens", engine.why_no_tokenizer());
+    return fail("this model has no tokenizer ({}); give ids with --tokens",
+                engine.why_no_tokenizer());
   auto ids = tokenizer->encode(prompt, text::Special::kParse, true);
   if (ids.empty()) return fail("the prompt is empty");
   return ids;
+}
+
+// The chain of the sampler, in the order in which its steps run.
+Json sampler_json(const Engine& engine, const forward::SamplerSettings& settings) {
+  const auto sampler = forward::Sampler::make(settings, engine.model().spec.vocab);
+  Json steps = Json::array();
+  if (!sampler) return steps;
+  for (const forward::SamplerStep& step : sampler->chain())
+    steps.push_back({{"step", step.name}, {"value", step.value}, {"active", step.active}});
+  return steps;
 }
 
 Json timings_json(const Engine& engine, const Reply& reply, f64 start_to_first_token) {
   const engine::Timings& t = reply.timings;
   const auto rate = [](f64 tokens, f64 seconds) { return seconds > 0 ? tokens / seconds : 0; };
   const engine::LoadTimings& load = engine.load_timings();
-  return {{"load_seconds", load.open + load.text + load.weights},
-          {"start_to_first_token_seconds", start_to_first_token},
-          {"prompt_tokens", t.prompt_tokens},
-          {"prompt_seconds", t.prompt_seconds},
-          {"prompt_tokens_per_second", rate(t.prompt_tokens, t.prompt_seconds)},
-          {"reply_tokens", t.reply_tokens},
-          {"reply_seconds", t.reply_seconds},
-          {"reply_tokens_per_second", rate(t.reply_tokens ? t.reply_tokens - 1 : 0, t.reply_seconds)}};
+  return {
+      {"load_seconds", load.open + load.text + load.weights},
+      {"start_to_first_token_seconds", start_to_first_token},
+      {"prompt_tokens", t.prompt_tokens},
+      {"prompt_seconds", t.prompt_seconds},
+      {"prompt_tokens_per_second", rate(t.prompt_tokens, t.prompt_seconds)},
+      {"reply_tokens", t.reply_tokens},
+      {"reply_seconds", t.reply_seconds},
+      {"reply_tokens_per_second", rate(t.reply_tokens ? t.reply_tokens - 1 : 0, t.reply_seconds)}};
 }
 
 Result<void> generate(Flags& flags) {
@@ -86,7 +100,8 @@ Result<void> generate(Flags& flags) {
     return {};
   }
   Json answer{{"tokens", reply.tokens}, {"text", reply.text}, {"finish", name(reply.finish)}};
-  answer["sampler"] = sampler_json(request.sampler);
+  answer["sampler"] = sampler_json(*engine, request.sampler);
+  answer["seed"] = request.sampler.seed;
   answer["timings"] = timings_json(*engine, reply, first_token);
   print(to_line(answer) + "\n");
   return {};
@@ -99,19 +114,28 @@ Command add_generate(CLI::App& program) {
   auto flags = std::make_shared<Flags>();
   flags->engine.add_to(*command, true);
   flags->engine.add_context_to(*command);
-  CLI::Option_group* source = command->add_option_group("Prompt", "exactly one of");
-  source->add_option("-p,--prompt", flags->prompt, "The text to continue; special tokens in it count");
-  source->add_option("-f,--prompt-file", flags->prompt_file, "The same from a file (- is stdin)");
-  source->add_option("--tokens", flags->tokens_file, "A JSON list of token ids, fed as they are");
-  source->require_option(1);
-  command->add_flag("--chat", flags->chat, "The prompt is a message: put it into the model's chat template");
+  const std::vector<CLI::Option*> sources = {
+      command->add_option("-p,--prompt", flags->prompt,
+                          "The text to continue; special tokens in it count"),
+      command->add_option("-f,--prompt-file", flags->prompt_file,
+                          "The same from a file (- is stdin)"),
+      command->add_option("--tokens", flags->tokens_file,
+                          "A JSON list of token ids, fed as they are")};
+  command->callback([sources] {
+    const auto given = std::count_if(sources.begin(), sources.end(),
+                                     [](const CLI::Option* source) { return source->count() > 0; });
+    if (given != 1) throw CLI::RequiredError("exactly one of --prompt, --prompt-file and --tokens");
+  });
+  command->add_flag("--chat", flags->chat,
+                    "The prompt is a message: put it into the model's chat template");
   command->add_option("--system", flags->system, "With --chat: what the model is told to be");
   command->add_flag("--json", flags->json, "Print tokens, text, sampler and timings as JSON");
   flags->sampler.add_to(*command, 256);
-  set_examples(*command,
-               "  orrery generate model.gguf --prompt \"The planets are\" --greedy --max-tokens 32\n"
-               "  orrery generate SmolLM2 --chat --prompt \"Name three moons.\" --temperature 0.3\n"
-               "  orrery generate model.gguf --tokens ids.json --greedy --exact --json\n");
+  set_examples(
+      *command,
+      "  orrery generate model.gguf --prompt \"The planets are\" --greedy --max-tokens 32\n"
+      "  orrery generate SmolLM2 --chat --prompt \"Name three moons.\" --temperature 0.3\n"
+      "  orrery generate model.gguf --tokens ids.json --greedy --exact --json\n");
   return {command, [flags] { return generate(*flags); }};
 }
 

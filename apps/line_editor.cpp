@@ -21,11 +21,12 @@ char* prompt_of(EditLine* editor) {
   const Style& s = out_style();
   const auto marked = [&](std::string_view text) {
     return s.colours() ? "\1" + std::string(s.prompt) + "\1" + std::string(text) + "\1" +
-                             std::string(s.reset) + "\1"
-                       : std::string(text);
+                             std::string(s.reset) + "\1 "
+                       : std::string(text) + " ";
   };
-  first = marked("❯ ");
-  next = marked("… ");
+  // libedit loses escapes that nothing follows: hence the space at the end.
+  first = marked("❯");
+  next = marked("…");
   return continuing && *continuing ? next.data() : first.data();
 }
 
@@ -38,7 +39,8 @@ unsigned char clear_line(EditLine* editor, int) {
 
 }  // namespace
 
-LineEditor::LineEditor(std::filesystem::path history_file) : history_file_(std::move(history_file)) {
+LineEditor::LineEditor(std::filesystem::path history_file)
+    : history_file_(std::move(history_file)) {
   editor_ = el_init("orrery", stdin, stdout, stderr);
   history_ = history_init();
   HistEvent event;

@@ -1,7 +1,7 @@
 // LineEditor: one line typed by a person, with editing, and a history that lasts over sessions.
 //
-// libedit does the work. Ctrl-C empties the line, Ctrl-D on an empty line ends, a line that ends with a
-// backslash goes on in the next.
+// libedit does the work. Ctrl-C empties the line, Ctrl-D on an empty line ends, a line that ends
+// with a backslash goes on in the next.
 #pragma once
 
 #include <histedit.h>

@@ -1,4 +1,5 @@
-// orrery logits: the logits after every token of a list, as a NumPy file; to compare with other engines.
+// orrery logits: the logits after every token of a list, as a NumPy file; to compare with other
+// engines.
 #include <fmt/format.h>
 
 #include "apps/command.h"
@@ -9,7 +10,8 @@
 namespace orrery::apps {
 namespace {
 
-// Rows of logits that one pass hands out: enough to keep the kernels busy, and small beside a model.
+// Rows of logits that one pass hands out: enough to keep the kernels busy, and small beside a
+// model.
 constexpr u32 kRowsTogether = 32;
 
 struct Flags {
@@ -38,10 +40,12 @@ Result<void> logits(const Flags& flags) {
 }  // namespace
 
 Command add_logits(CLI::App& program) {
-  CLI::App* command = program.add_subcommand("logits", "Write the logits after every token to a file");
+  CLI::App* command =
+      program.add_subcommand("logits", "Write the logits after every token to a file");
   auto flags = std::make_shared<Flags>();
   flags->engine.add_to(*command, true);
-  command->add_option("--tokens", flags->tokens_file, "A JSON list of token ids, fed as they are")->required();
+  command->add_option("--tokens", flags->tokens_file, "A JSON list of token ids, fed as they are")
+      ->required();
   command->add_option("-o,--out", flags->out, "The .npy file: float32 [tokens, vocab]")->required();
   set_examples(*command,
                "  echo '[1, 2, 3]' > ids.json\n"

@@ -1,7 +1,7 @@
 // orrery: the program. It finds the verb, runs it, and turns every failure into one line on stderr.
 //
-// Exit codes: 0 done, 1 an error, 2 a command line that cannot be understood. A reader that goes away
-// (a pipe into `head`) is no error: the program stops and says nothing.
+// Exit codes: 0 done, 1 an error, 2 a command line that cannot be understood. A reader that goes
+// away (a pipe into `head`) is no error: the program stops and says nothing.
 #include <fmt/format.h>
 
 #include <csignal>
@@ -18,14 +18,6 @@ namespace orrery::apps {
 namespace {
 
 constexpr int kFailed = 1, kUsage = 2;
-
-// One line, whatever the message holds: a name in a hostile file may carry newlines and escapes.
-std::string one_line(std::string_view text) {
-  std::string line;
-  for (const char c : text) line += u8(c) < 0x20 || c == 0x7f ? ' ' : c;
-  while (line.ends_with(' ')) line.pop_back();
-  return line;
-}
 
 int report(std::string_view message, int code) {
   std::fflush(stdout);
@@ -52,6 +44,21 @@ void print_overview() {
       s.strong, s.reset, s.dim, ORRERY_VERSION, "~/.cache/orrery/models"));
 }
 
+// Options as people read them: "-t,--threads N", without the names of types and checks.
+class HelpFormatter final : public CLI::Formatter {
+ public:
+  HelpFormatter() { column_width(30); }
+  std::string make_option_opts(const CLI::Option* option) const override {
+    if (option->get_items_expected_max() == 0) return "";
+    const bool number =
+        option->get_type_name().starts_with("UINT") || option->get_type_name().starts_with("FLOAT");
+    const std::string value = option->get_default_str();
+    return option->get_positional()
+               ? ""
+               : (number ? " N" : " …") + (value.empty() ? "" : " (" + value + ")");
+  }
+};
+
 int run_command(CLI::App& program, const std::vector<Command>& commands) {
   for (const Command& command : commands) {
     if (!program.got_subcommand(command.app)) continue;
@@ -67,15 +74,15 @@ int run_program(int argc, char** argv) {
   CLI::App program("Runs language models on this machine, and shows how they run.", "orrery");
   program.set_version_flag("--version", "orrery " ORRERY_VERSION, "Print the version and end");
   program.require_subcommand(0, 1);
-  program.get_formatter()->column_width(34);
+  program.formatter(std::make_shared<HelpFormatter>());
   const std::vector<Command> commands = {
-      add_run(program),      add_generate(program),   add_inspect(program), add_bench(program),
-      add_tokenize(program), add_template(program),   add_logits(program),  add_perplexity(program)};
+      add_run(program),      add_generate(program), add_inspect(program), add_bench(program),
+      add_tokenize(program), add_template(program), add_logits(program),  add_perplexity(program)};
   try {
     program.parse(argc, argv);
   } catch (const CLI::CallForHelp&) {
     const auto chosen = program.get_subcommands();
-    print(chosen.empty() ? program.help() : chosen.front()->help());
+    print(chosen.empty() ? program.help() : chosen.front()->help("orrery"));
     return 0;
   } catch (const CLI::CallForVersion& version) {
     print(fmt::format("{}\n", version.what()));
@@ -92,7 +99,8 @@ int run_program(int argc, char** argv) {
 int finish(int code) {
   if (code != 0 || output_closed()) return code;
   if (std::fflush(stdout) == 0 && !std::ferror(stdout)) return 0;
-  return errno == EPIPE ? 0 : report(fmt::format("cannot write: {}", std::strerror(errno)), kFailed);
+  return errno == EPIPE ? 0
+                        : report(fmt::format("cannot write: {}", std::strerror(errno)), kFailed);
 }
 
 }  // namespace

@@ -18,7 +18,7 @@ fs::path user_folder(const char* variable, std::string_view under_home) {
   return fs::path(home && *home ? home : "/") / under_home / "orrery";
 }
 
-bool exists(const fs::path& path) {
+bool is_there(const fs::path& path) {
   std::error_code ignored;
   return fs::exists(path, ignored);
 }
@@ -33,7 +33,8 @@ std::vector<std::string> cached_names() {
   std::vector<std::string> names;
   std::error_code ignored;
   for (fs::directory_iterator it(models_folder(), ignored), end; it != end; it.increment(ignored))
-    if (it->path().filename().string().front() != '.') names.push_back(it->path().filename().string());
+    if (it->path().filename().string().front() != '.')
+      names.push_back(it->path().filename().string());
   std::sort(names.begin(), names.end());
   return names;
 }
@@ -78,11 +79,11 @@ fs::path state_folder() { return user_folder("XDG_STATE_HOME", ".local/state"); 
 Result<fs::path> find_model(const std::string& name) {
   if (name.empty()) {
     const fs::path path = models_folder() / kDefaultModel;
-    if (exists(path)) return path;
+    if (is_there(path)) return path;
     return fail("the default model {} is not in {}: `./dev run` fetches it, or name another model",
                 kDefaultModel, models_folder().string());
   }
-  if (exists(name)) return fs::path(name);
+  if (is_there(name)) return fs::path(name);
   const std::vector<std::string> names = cached_names();
   if (std::find(names.begin(), names.end(), name) != names.end()) return models_folder() / name;
   std::vector<std::string> matches;
@@ -91,9 +92,10 @@ Result<fs::path> find_model(const std::string& name) {
   if (matches.size() == 1) return models_folder() / matches.front();
   if (!matches.empty()) return fail("{} could be {}; write more of the name", name, join(matches));
   if (names.empty())
-    return fail("there is no file or folder {}, and no model in {}", name, models_folder().string());
-  return fail("there is no file or folder {}, and no model of that name in {}; near names: {}", name,
-              models_folder().string(), near_names(name, names));
+    return fail("there is no file or folder {}, and no model in {}", name,
+                models_folder().string());
+  return fail("there is no file or folder {}, and no model of that name in {}; near names: {}",
+              name, models_folder().string(), near_names(name, names));
 }
 
 }  // namespace orrery::apps

@@ -13,8 +13,9 @@ namespace orrery::apps {
 // ${XDG_STATE_HOME:-~/.local/state}/orrery: what the program remembers (chat history)
 [[nodiscard]] std::filesystem::path state_folder();
 
-// A path that exists is taken as it is; else the name of a model in the cache (exact, or the only one
-// that begins with it, in any case of letters). Empty: the default model. An error lists near names.
+// A path that exists is taken as it is; else the name of a model in the cache (exact, or the only
+// one that begins with it, in any case of letters). Empty: the default model. An error lists near
+// names.
 [[nodiscard]] Result<std::filesystem::path> find_model(const std::string& name);
 
 }  // namespace orrery::apps

@@ -16,7 +16,8 @@ void EngineFlags::add_to(CLI::App& command, bool model_required) {
   command.add_option("MODEL", model, kModelHelp)->required(model_required);
   command.add_option("-t,--threads", threads, "Threads; without it, what suits this machine")
       ->check(CLI::Range(1u, 1024u));
-  command.add_flag("--exact", exact, "Weights, arithmetic and KV in float32: slow, for comparisons");
+  command.add_flag("--exact", exact,
+                   "Weights, arithmetic and KV in float32: slow, for comparisons");
   command.add_option("--kv", kv, "Format of keys and values in the cache (f16; with --exact f32)")
       ->check(CLI::IsMember({"f16", "bf16", "f32"}));
   command.add_option("--chunk", chunk, "Prompt tokens computed together; changes no result (512)")
@@ -29,14 +30,19 @@ void EngineFlags::add_context_to(CLI::App& command) {
 }
 
 engine::EngineOptions EngineFlags::options() const {
-  engine::EngineOptions options{.threads = threads, .exact = exact, .context = context, .chunk = chunk};
+  engine::EngineOptions options;
+  options.threads = threads;
+  options.exact = exact;
+  options.context = context;
+  options.chunk = chunk;
   if (kv == "f16") options.kv = kernels::KvFormat::kF16;
   if (kv == "bf16") options.kv = kernels::KvFormat::kBf16;
   if (kv == "f32") options.kv = kernels::KvFormat::kF32;
   return options;
 }
 
-Result<std::unique_ptr<engine::Engine>> EngineFlags::open(const engine::EngineOptions& options) const {
+Result<std::unique_ptr<engine::Engine>> EngineFlags::open(
+    const engine::EngineOptions& options) const {
   TRY(const std::filesystem::path path, find_model(model));
   ProgressBar bar;
   engine::EngineOptions with_bar = options;
@@ -54,7 +60,8 @@ void SamplerFlags::add_to(CLI::App& command, u32 tokens_default) {
     return command.add_option(flag, value, help)->group("Sampling")->capture_default_str();
   };
   command
-      .add_option("-n,--max-tokens", tokens_max, "End the reply after this many tokens; 0: at the end of the context")
+      .add_option("-n,--max-tokens", tokens_max,
+                  "End the reply after this many tokens; 0: at the end of the context")
       ->capture_default_str();
   command.add_option("--stop", stops, "A text that ends the reply; may be given more than once")
       ->allow_extra_args(false);
@@ -65,11 +72,15 @@ void SamplerFlags::add_to(CLI::App& command, u32 tokens_default) {
   number("--top-p", settings.top_p, "Keep the likeliest tokens that make up this share; 1: all");
   number("--min-p", settings.min_p, "Drop tokens below this part of the likeliest one; 0: none");
   number("--typical", settings.typical_p, "Keep the most typical tokens of this share; 1: all");
-  number("--repetition-penalty", settings.repetition_penalty, "Divides logits of seen tokens; 1: off");
-  number("--presence-penalty", settings.presence_penalty, "Subtracted once from seen tokens; 0: off");
-  number("--frequency-penalty", settings.frequency_penalty, "Subtracted for each time seen; 0: off");
-  seed_ = command.add_option("--seed", settings.seed, "Same seed, same reply; without it a new one")
-              ->group("Sampling");
+  number("--repetition-penalty", settings.repetition_penalty,
+         "Divides logits of seen tokens; 1: off");
+  number("--presence-penalty", settings.presence_penalty,
+         "Subtracted once from seen tokens; 0: off");
+  number("--frequency-penalty", settings.frequency_penalty,
+         "Subtracted for each time seen; 0: off");
+  seed_ =
+      command.add_option("--seed", settings.seed, "Same seed, same reply; without it a new one")
+          ->group("Sampling");
 }
 
 engine::GenerateRequest SamplerFlags::request() {

@@ -28,7 +28,8 @@ struct EngineFlags {
   void add_context_to(CLI::App& command);
   [[nodiscard]] engine::EngineOptions options() const;
   // Finds and opens the model, with a progress bar. Errors name the model.
-  [[nodiscard]] Result<std::unique_ptr<engine::Engine>> open(const engine::EngineOptions& options) const;
+  [[nodiscard]] Result<std::unique_ptr<engine::Engine>> open(
+      const engine::EngineOptions& options) const;
 };
 
 struct SamplerFlags {

@@ -46,18 +46,18 @@ Result<void> perplexity(const Flags& flags) {
     bar.advance(flags.window);
     return true;
   };
-  TRY(const engine::Perplexity result,
-      engine::perplexity(*engine, text, flags.window, on_window));
+  TRY(const engine::Perplexity result, engine::perplexity(*engine, text, flags.window, on_window));
   bar.end();
   if (flags.json) {
     print(to_line(to_json(result, flags.window)) + "\n");
     return {};
   }
   const Style& s = out_style();
-  print(fmt::format("perplexity {}{:.4f}{} ± {:.4f}\n{}{} windows of {} tokens, {} scored, {:.0f} tok/s{}\n",
-                    s.strong, result.value, s.reset, result.deviation, s.dim, result.windows,
-                    flags.window, grouped(result.tokens_scored),
-                    result.seconds > 0 ? f64(result.tokens) / result.seconds : 0, s.reset));
+  print(fmt::format(
+      "perplexity {}{:.4f}{} ± {:.4f}\n{}{} windows of {} tokens, {} scored, {:.0f} tok/s{}\n",
+      s.strong, result.value, s.reset, result.deviation, s.dim, result.windows, flags.window,
+      grouped(result.tokens_scored), result.seconds > 0 ? f64(result.tokens) / result.seconds : 0,
+      s.reset));
   return {};
 }
 

@@ -17,7 +17,8 @@ constexpr auto kFirstDraw = std::chrono::milliseconds(200);
 
 std::string amount(f64 units, std::string_view unit) {
   if (unit == "bytes") return bytes_text(u64(units));
-  return units < 100 && units != f64(u64(units)) ? fmt::format("{:.1f}", units) : grouped(u64(units));
+  return units < 100 && units != f64(u64(units)) ? fmt::format("{:.1f}", units)
+                                                 : grouped(u64(units));
 }
 
 std::string duration_text(f64 seconds) {
@@ -83,7 +84,8 @@ std::string ProgressBar::line() const {
                                  amount(done, unit_), amount(f64(total_), unit_),
                                  unit_ == "bytes" ? "" : " ", unit_ == "bytes" ? "" : unit_);
   text += fmt::format("  {}{}/s", s.dim, amount(rate, unit_));
-  if (rate > 0 && done < total) text += fmt::format("  {} left", duration_text((total - done) / rate));
+  if (rate > 0 && done < total)
+    text += fmt::format("  {} left", duration_text((total - done) / rate));
   text += s.reset;
   if (!note_.empty()) text += "  " + note_;
   return text;

@@ -1,7 +1,8 @@
-// ProgressBar: a job's progress on one line of the terminal: a bar, how much, how fast, how long still.
+// ProgressBar: a job's progress on one line of the terminal: a bar, how much, how fast, how long
+// still.
 //
-// On stderr, so that output stays clean, and only when that is a terminal; otherwise it shows nothing.
-// It draws at most ten times a second and wipes its line at the end.
+// On stderr, so that output stays clean, and only when that is a terminal; otherwise it shows
+// nothing. It draws at most ten times a second and wipes its line at the end.
 #pragma once
 
 #include <atomic>

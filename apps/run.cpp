@@ -23,7 +23,7 @@ using engine::Engine;
 using engine::Finish;
 using engine::Reply;
 
-constexpr std::string_view kQuestion = "What is an orrery? Answer in one sentence.";
+constexpr std::string_view kQuestion = "What is gravity? Answer in one sentence.";
 constexpr u32 kShortReply = 96;  // tokens, of the answer without a terminal
 
 struct Flags {
@@ -31,17 +31,24 @@ struct Flags {
   SamplerFlags sampler;
   std::string system, prompt;
   bool no_thinking = false;
+
+  // Tamer than the sampler's own: a small model at 0.8 with every token allowed soon rambles.
+  Flags() {
+    sampler.settings.temperature = 0.6f;
+    sampler.settings.top_p = 0.9f;
+  }
 };
 
 void greet(const Engine& engine) {
   const Style& s = out_style();
   const model::ModelSpec& spec = engine.model().spec;
   print(fmt::format(
-      "\n  {}◉ orrery{}  {}{}{}\n  {}{} parameters · {} layers · context {} · {} · {} threads · ready in "
+      "\n  {}◉ orrery{}  {}{}{}\n  {}{} parameters · {} layers · context {} · {} · {} threads · "
+      "ready in "
       "{:.2f} s{}\n  {}/help lists the commands, Ctrl-C stops a reply, Ctrl-D ends.{}\n\n",
       s.prompt, s.reset, s.strong, engine.checkpoint().path().stem().string(), s.reset, s.dim,
       count_text(model::parameter_count(spec)), spec.layers.size(), grouped(engine.context()),
-      kernels::name(engine.kernels().isa), engine.host().threads_best, seconds_since_start(), s.reset,
+      kernels::name(engine.kernels().isa), engine.thread_count(), seconds_since_start(), s.reset,
       s.dim, s.reset));
 }
 
@@ -50,17 +57,25 @@ std::string speed_line(const Reply& reply, const Conversation& chat) {
   const engine::Timings& t = reply.timings;
   const auto rate = [](f64 tokens, f64 seconds) { return seconds > 0 ? tokens / seconds : 0; };
   std::string line = fmt::format("{} tokens", t.reply_tokens);
-  if (t.reply_tokens > 1) line += fmt::format(" · {:.1f} tok/s", rate(t.reply_tokens - 1, t.reply_seconds));
+  if (t.reply_tokens > 1)
+    line += fmt::format(" · {:.1f} tok/s", rate(t.reply_tokens - 1, t.reply_seconds));
   line += fmt::format(" · prompt {} tokens at {:.0f} tok/s", t.prompt_tokens,
                       rate(t.prompt_tokens, t.prompt_seconds));
   if (chat.cached_tokens() > 0) line += fmt::format(", {} from the cache", chat.cached_tokens());
   line += fmt::format(" · first token after {:.2f} s", t.prompt_seconds);
   switch (reply.finish) {
-    case Finish::kLength: line += " · cut at --max-tokens"; break;
-    case Finish::kContextFull: line += " · the context is full: /reset starts anew"; break;
-    case Finish::kCancelled: line += " · stopped"; break;
+    case Finish::kLength:
+      line += " · cut at --max-tokens";
+      break;
+    case Finish::kContextFull:
+      line += " · the context is full: /reset starts anew";
+      break;
+    case Finish::kCancelled:
+      line += " · stopped";
+      break;
     case Finish::kStopToken:
-    case Finish::kStopText: break;
+    case Finish::kStopText:
+      break;
   }
   return line;
 }
@@ -102,13 +117,15 @@ Result<void> save(const Conversation& chat, const std::string& path) {
 
 void print_help() {
   const Style& s = out_style();
-  print(fmt::format(
-      "  {0}/system TEXT{1}  what the model is told to be, from the next reply on (no TEXT: nothing)\n"
-      "  {0}/reset{1}        forget the conversation\n"
-      "  {0}/save FILE{1}    write the conversation as JSON messages\n"
-      "  {0}/quit{1}         end (also Ctrl-D)\n"
-      "  {2}A line that ends with \\ goes on in the next. Ctrl-R searches what you typed before.{1}\n\n",
-      s.strong, s.reset, s.dim));
+  print(
+      fmt::format("  {0}/system TEXT{1}  what the model is told to be, from the next reply on (no "
+                  "TEXT: nothing)\n"
+                  "  {0}/reset{1}        forget the conversation\n"
+                  "  {0}/save FILE{1}    write the conversation as JSON messages\n"
+                  "  {0}/quit{1}         end (also Ctrl-D)\n"
+                  "  {2}A line that ends with \\ goes on in the next. Ctrl-R searches what you "
+                  "typed before.{1}\n\n",
+                  s.strong, s.reset, s.dim));
 }
 
 enum class Next { kGoOn, kEnd };
@@ -119,7 +136,9 @@ Next obey(const std::string& line, Conversation& chat) {
   const std::string verb = line.substr(0, space);
   const std::size_t begin = line.find_first_not_of(' ', space);
   const std::string rest = begin == std::string::npos ? "" : line.substr(begin);
-  const auto say = [&](std::string_view text) { print(fmt::format("  {}{}{}\n\n", s.dim, text, s.reset)); };
+  const auto say = [&](std::string_view text) {
+    print(fmt::format("  {}{}{}\n\n", s.dim, text, s.reset));
+  };
   if (verb == "/quit" || verb == "/exit") return Next::kEnd;
   if (verb == "/help") {
     print_help();
@@ -153,10 +172,12 @@ Result<void> converse(const Engine& engine, Conversation& chat, Flags& flags) {
       continue;
     }
     (void)interrupt.take();
+    const EchoOff echo_off;
     const auto reply = reply_to(chat, *line, flags, &interrupt);
     const Style& s = out_style();
     const std::string below = reply ? speed_line(*reply, chat) : reply.error().message;
-    if (!print(fmt::format("{}  {}{}{}\n\n", reply ? "\n" : "", reply ? s.dim : s.error, below, s.reset)))
+    if (!print(fmt::format("{}  {}{}{}\n\n", reply ? "\n" : "", reply ? s.dim : s.error, below,
+                           s.reset)))
       break;
   }
   print("\n");
@@ -183,9 +204,11 @@ Command add_run(CLI::App& program) {
   flags->engine.add_to(*command, false);
   flags->engine.add_context_to(*command);
   command->add_option("--system", flags->system, "What the model is told to be");
-  command->add_option("--prompt", flags->prompt, "The first message; without a terminal, the only one");
-  command->add_flag("--no-thinking", flags->no_thinking,
-                    "Ask templates that can for replies without thoughts (enable_thinking = false)");
+  command->add_option("--prompt", flags->prompt,
+                      "The first message; without a terminal, the only one");
+  command->add_flag(
+      "--no-thinking", flags->no_thinking,
+      "Ask templates that can for replies without thoughts (enable_thinking = false)");
   flags->sampler.add_to(*command, 0);
   set_examples(*command,
                "  orrery run\n"

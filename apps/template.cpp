@@ -1,8 +1,8 @@
 // orrery template: chats as the model's own template writes them.
 //
-// The variables are those of transformers' apply_chat_template: messages, tools, documents (null when
-// absent), add_generation_prompt, the tokenizer's special tokens by name, and the caller's kwargs, which
-// may replace special tokens. Messages are passed as they are.
+// The variables are those of transformers' apply_chat_template: messages, tools, documents (null
+// when absent), add_generation_prompt, the tokenizer's special tokens by name, and the caller's
+// kwargs, which may replace special tokens. Messages are passed as they are.
 #include <fmt/format.h>
 
 #include "apps/command.h"
@@ -47,26 +47,39 @@ class Renderer {
  public:
   explicit Renderer(TextFiles files) : files_(std::move(files)) {}
 
+  [[nodiscard]] const text::Tokenizer* tokenizer() const { return files_.tokenizer.get(); }
+
   Result<std::string> render(const Json& request) {
     TRY(const Json variables, variables_of(request, files_.variables));
     if (request.contains("template") && !request["template"].is_null()) {
       if (!request["template"].is_string()) return fail("template must be a string");
-      TRY(const ChatTemplate own, ChatTemplate::parse(request["template"].get_ref<const std::string&>()));
+      TRY(const ChatTemplate own,
+          ChatTemplate::parse(request["template"].get_ref<const std::string&>()));
       return own.render(variables);
     }
-    if (!parsed_) {
-      if (!files_.template_source) return fail("{}", files_.why_no_template);
-      TRY(parsed_, ChatTemplate::parse(*files_.template_source));
-    }
+    CHECK_OK(parse());
     return parsed_->render(variables);
   }
 
+  Result<std::vector<text::Segment>> render_segments(const Json& request) {
+    TRY(const Json variables, variables_of(request, files_.variables));
+    CHECK_OK(parse());
+    return parsed_->render_segments(variables);
+  }
+
  private:
+  Result<void> parse() {
+    if (parsed_) return {};
+    if (!files_.template_source) return fail("{}", files_.why_no_template);
+    TRY(parsed_, ChatTemplate::parse(*files_.template_source));
+    return {};
+  }
+
   TextFiles files_;
   std::optional<ChatTemplate> parsed_;
 };
 
-Result<void> print_one(Renderer& renderer, const Flags& flags) {
+Json request_of(const Flags& flags) {
   Json messages = Json::array();
   if (!flags.system.empty()) messages.push_back({{"role", "system"}, {"content", flags.system}});
   bool user = true;
@@ -74,9 +87,52 @@ Result<void> print_one(Renderer& renderer, const Flags& flags) {
     messages.push_back({{"role", user ? "user" : "assistant"}, {"content", text}});
     user = !user;
   }
-  const Json request{{"messages", messages}, {"add_generation_prompt", !flags.no_generation_prompt}};
-  TRY(const std::string rendered, renderer.render(request));
-  print(rendered + (rendered.ends_with('\n') ? "" : "\n"));
+  return {{"messages", messages}, {"add_generation_prompt", !flags.no_generation_prompt}};
+}
+
+// What makes a template worth a second look; each is a known cause of nonsense from a good model.
+Result<std::vector<std::string>> warnings_of(Renderer& renderer, Json request,
+                                             const std::string& rendered) {
+  std::vector<std::string> warnings;
+  if (const text::Tokenizer* tokenizer = renderer.tokenizer(); tokenizer && tokenizer->bos()) {
+    const auto ids = tokenizer->encode(rendered, text::Special::kParse, true);
+    if (ids.size() > 1 && ids[0] == *tokenizer->bos() && ids[1] == ids[0])
+      warnings.push_back(
+          "both template and tokenizer begin with BOS: encode chats without added tokens");
+  }
+  Json changed = request;
+  changed["add_generation_prompt"] = !request["add_generation_prompt"].get<bool>();
+  const auto other = renderer.render(changed);
+  if (other && *other == rendered)
+    warnings.push_back(
+        "the template has no generation prompt: nothing tells the model that it is its turn");
+  const Json nothing{{"type", "object"}, {"properties", Json::object()}};
+  request["tools"] = Json::array(
+      {{{"type", "function"},
+        {"function",
+         {{"name", "orrery_probe"}, {"description", "A tool."}, {"parameters", nothing}}}}});
+  const auto with_tools = renderer.render(request);
+  if (with_tools && with_tools->find("orrery_probe") == std::string::npos)
+    warnings.push_back("the template ignores tools");
+  return warnings;
+}
+
+// The chat as it is rendered; on a terminal what the template wrote itself is coloured.
+Result<void> print_one(Renderer& renderer, const Flags& flags) {
+  const Json request = request_of(flags);
+  TRY(const std::vector<text::Segment> segments, renderer.render_segments(request));
+  const Style& s = out_style();
+  std::string rendered, shown;
+  for (const text::Segment& segment : segments) {
+    rendered += segment.text;
+    shown += segment.from_content ? segment.text
+                                  : fmt::format("{}{}{}", s.accent, segment.text, s.reset);
+  }
+  print(shown + (rendered.ends_with('\n') ? "" : "\n"));
+  TRY(const auto warnings, warnings_of(renderer, request, rendered));
+  const Style& e = err_style();
+  for (const std::string& warning : warnings)
+    fmt::print(stderr, "{}orrery: note: {}{}\n", e.dim, warning, e.reset);
   return {};
 }
 
@@ -95,24 +151,28 @@ Result<void> render(const Flags& flags) {
 }  // namespace
 
 Command add_template(CLI::App& program) {
-  CLI::App* command = program.add_subcommand("template", "Show a chat as the model's template writes it");
+  CLI::App* command =
+      program.add_subcommand("template", "Show a chat as the model's template writes it");
   auto flags = std::make_shared<Flags>();
   flags->messages = {"Hello!"};
   command->add_option("MODEL", flags->model, kModelHelp)->required();
-  command->add_option("-m,--message", flags->messages,
-                      "A message; more than one: user and assistant take turns")
+  command
+      ->add_option("-m,--message", flags->messages,
+                   "A message; more than one: user and assistant take turns")
       ->allow_extra_args(false);
   command->add_option("--system", flags->system, "The system's message");
   command->add_flag("--no-generation-prompt", flags->no_generation_prompt,
                     "End after the last message, without the mark that lets the model reply");
-  command->add_option("--jsonl", flags->jsonl,
-                      "Many: a file (- is stdin) with {messages, tools, add_generation_prompt, kwargs[, "
-                      "template]} a line; gives {rendered} or {error} a line");
-  set_examples(*command,
-               "  orrery template SmolLM2 -m \"What is a moon?\"\n"
-               "  orrery template model.gguf --system \"Be brief.\" -m Hi -m Hello! -m \"Who are you?\"\n"
-               "  echo '{\"messages\":[{\"role\":\"user\",\"content\":\"Hi\"}]}' | orrery template SmolLM2 "
-               "--jsonl -\n");
+  command->add_option(
+      "--jsonl", flags->jsonl,
+      "Many: a file (- is stdin) with {messages, tools, add_generation_prompt, kwargs[, "
+      "template]} a line; gives {rendered} or {error} a line");
+  set_examples(
+      *command,
+      "  orrery template SmolLM2 -m \"What is a moon?\"\n"
+      "  orrery template model.gguf --system \"Be brief.\" -m Hi -m Hello! -m \"Who are you?\"\n"
+      "  echo '{\"messages\":[{\"role\":\"user\",\"content\":\"Hi\"}]}' | orrery template SmolLM2 "
+      "--jsonl -\n");
   return {command, [flags] { return render(*flags); }};
 }
 

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 #include <sys/ioctl.h>
+#include <termios.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -27,14 +28,22 @@ constexpr Style kColours{.reset = "\x1b[0m",
 bool wants_colours(int descriptor) {
   const char* no_color = std::getenv("NO_COLOR");
   const char* term = std::getenv("TERM");
-  return isatty(descriptor) && !(no_color && *no_color) && !(term && std::string_view(term) == "dumb");
+  return isatty(descriptor) && !(no_color && *no_color) &&
+         !(term && std::string_view(term) == "dumb");
 }
 
 bool closed = false;
 volatile std::sig_atomic_t interrupts = 0;
 
+termios echoing{};  // the terminal's settings before EchoOff
+volatile std::sig_atomic_t echo_is_off = 0;
+
 extern "C" void on_interrupt(int) {
-  if (++interrupts > 1) _exit(1);
+  if (interrupts > 0) {
+    if (echo_is_off) tcsetattr(STDIN_FILENO, TCSANOW, &echoing);
+    _exit(1);
+  }
+  interrupts = 1;
 }
 
 }  // namespace
@@ -75,7 +84,7 @@ f64 seconds_since_start() {
 
 InterruptFlag::InterruptFlag() {
   interrupts = 0;
-  struct sigaction action {};
+  struct sigaction action{};
   action.sa_handler = on_interrupt;
   sigaction(SIGINT, &action, nullptr);
 }
@@ -85,6 +94,17 @@ bool InterruptFlag::take() {
   const bool was = interrupts > 0;
   interrupts = 0;
   return was;
+}
+
+EchoOff::EchoOff() {
+  if (tcgetattr(STDIN_FILENO, &echoing) != 0) return;
+  termios quiet = echoing;
+  quiet.c_lflag &= ~tcflag_t(ECHO);
+  echo_is_off = tcsetattr(STDIN_FILENO, TCSANOW, &quiet) == 0;
+}
+EchoOff::~EchoOff() {
+  if (echo_is_off) tcsetattr(STDIN_FILENO, TCSANOW, &echoing);
+  echo_is_off = 0;
 }
 
 std::string bytes_text(u64 bytes) {
@@ -102,8 +122,15 @@ std::string count_text(u64 count) {
 
 std::string grouped(u64 number) {
   std::string text = std::to_string(number);
-  for (i64 at = i64(text.size()) - 3; at > 0; at -= 3) text.insert(std::size_t(at), ",");
+  for (i64 at = i64(text.size()) - 3; at > 0; at -= 3) text.insert(std::size_t(at), 1, ',');
   return text;
+}
+
+std::string one_line(std::string_view text) {
+  std::string line;
+  for (const char c : text) line += u8(c) < 0x20 || c == 0x7f ? ' ' : c;
+  while (line.ends_with(' ')) line.pop_back();
+  return line;
 }
 
 u32 columns_of(std::string_view text) {

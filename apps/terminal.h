@@ -1,6 +1,8 @@
-// Terminal: what the program knows of the screen it writes to: whether it is one, its width, its colours.
+// Terminal: what the program knows of the screen it writes to: whether it is one, its width, its
+// colours.
 //
-// Colours are used only on a terminal and never when NO_COLOR is set (no-color.org) or TERM is "dumb".
+// Colours are used only on a terminal and never when NO_COLOR is set (no-color.org) or TERM is
+// "dumb".
 #pragma once
 
 #include <string>
@@ -41,10 +43,22 @@ class InterruptFlag {
   bool take();  // whether it was set; clears it
 };
 
+// While it lives, what is typed is not shown; it waits for whoever reads next. One at a time.
+class EchoOff {
+ public:
+  EchoOff();
+  ~EchoOff();
+  EchoOff(const EchoOff&) = delete;
+  EchoOff& operator=(const EchoOff&) = delete;
+};
+
 // For people: "98.4 MB", "1.32 GB"; "134.5 M"; "1,024".
 [[nodiscard]] std::string bytes_text(u64 bytes);
 [[nodiscard]] std::string count_text(u64 count);
 [[nodiscard]] std::string grouped(u64 number);
+
+// One line, whatever the text holds: a name in a hostile file may carry newlines and escapes.
+[[nodiscard]] std::string one_line(std::string_view text);
 
 // Columns that a UTF-8 text takes on screen: wide East Asian characters and most emoji take two.
 [[nodiscard]] u32 columns_of(std::string_view text);

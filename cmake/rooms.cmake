@@ -1,9 +1,9 @@
 # orrery_room(NAME [ROOMS room...] [LINKS target...])
 #
-# Makes the static library orrery_NAME of src/NAME/**.cpp and, where there are *_test.cpp files, the
-# program NAME_test. ROOMS are the rooms that it may include from (base is always among them); the link
-# list is the arrow list, and tests/tidy holds the includes against it. A room with no source yet is
-# skipped, a room with extra build steps has a src/NAME/room.cmake.
+# Makes the static library orrery_NAME of src/NAME/**.cpp and, where there are *_test.cpp files,
+# the program NAME_test. ROOMS are the rooms that it may include from (base is always among them);
+# the link list is the arrow list, and tests/tidy holds the includes against it. A room with no
+# source yet is skipped, a room with extra build steps has a src/NAME/room.cmake.
 function(orrery_room name)
   cmake_parse_arguments(ROOM "" "" "ROOMS;LINKS" ${ARGN})
   set(dir ${CMAKE_SOURCE_DIR}/src/${name})

@@ -21,8 +21,10 @@ import time
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 CACHE = pathlib.Path(os.environ.get("XDG_CACHE_HOME") or pathlib.Path.home() / ".cache")
-MODELS = [CACHE / "orrery/models" / name
-          for name in ("SmolLM2-135M-Instruct.Q4_1.gguf", "syn-1b-Q4_K_M.gguf")]
+MODELS = [
+    CACHE / "orrery/models" / name
+    for name in ("SmolLM2-135M-Instruct.Q4_1.gguf", "syn-1b-Q4_K_M.gguf")
+]
 ORRERY = ROOT / "build/release/orrery"
 PEER = ROOT / ".cache/peer/build/bin/llama-bench"
 PAGE = ROOT / "docs/performance.md"
@@ -37,28 +39,68 @@ class Failed(Exception):
 
 def run_json(command, bracket):
     try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=900, check=False,
-                              stdin=subprocess.DEVNULL)
+        done = subprocess.run(
+            command,
+            capture_output=True,
+            text=True,
+            timeout=900,
+            check=False,
+            stdin=subprocess.DEVNULL,
+        )
     except subprocess.TimeoutExpired as late:
         raise Failed("took more than 900 s") from late
     if done.returncode != 0:
         last = (done.stderr.strip().splitlines() or ["no message"])[-1]
         raise Failed(f"ended with {done.returncode}: {last[:200]}")
-    return json.loads(done.stdout[done.stdout.index(bracket):])
+    return json.loads(done.stdout[done.stdout.index(bracket) :])
 
 
 def measure_orrery(model, options):
     """({test: tokens/s}, the whole answer)."""
-    answer = run_json([str(ORRERY), "bench", str(model), "-p", str(PROMPT), "-n", str(NEW), "-t",
-                       str(options.threads), "-r", "1", "--json"], "{")
+    answer = run_json(
+        [
+            str(ORRERY),
+            "bench",
+            str(model),
+            "-p",
+            str(PROMPT),
+            "-n",
+            str(NEW),
+            "-t",
+            str(options.threads),
+            "-r",
+            "1",
+            "--json",
+        ],
+        "{",
+    )
     speeds = {row["test"]: row["tokens_per_second"]["median"] for row in answer["results"]}
     return speeds, answer
 
 
 def measure_peer(model, options, repack):
-    rows = run_json([str(options.peer), "-m", str(model), "-p", str(PROMPT), "-n", str(NEW), "-t",
-                     str(options.threads), "-fa", "1", "-r", "1", "--repack", str(repack), "-o",
-                     "json"], "[")
+    rows = run_json(
+        [
+            str(options.peer),
+            "-m",
+            str(model),
+            "-p",
+            str(PROMPT),
+            "-n",
+            str(NEW),
+            "-t",
+            str(options.threads),
+            "-fa",
+            "1",
+            "-r",
+            "1",
+            "--repack",
+            str(repack),
+            "-o",
+            "json",
+        ],
+        "[",
+    )
     speeds = {}
     for row in rows:
         test = f"pp{row['n_prompt']}" if row["n_prompt"] else f"tg{row['n_gen']}"
@@ -83,8 +125,10 @@ def play_rounds(model, options):
                 failures[name] = str(why)
                 print(f"  llama-bench --repack {repack} {why}", flush=True)
         rounds.append(speeds)
-        words = [f"{name} " + " ".join(f"{test} {value:.1f}" for test, value in row.items())
-                 for name, row in speeds.items()]
+        words = [
+            f"{name} " + " ".join(f"{test} {value:.1f}" for test, value in row.items())
+            for name, row in speeds.items()
+        ]
         print(f"  round {number}/{options.rounds}: " + "; ".join(words), flush=True)
     return rounds, answers, failures
 
@@ -107,7 +151,7 @@ def summarize(rounds, test):
 def probe_words(answers):
     """The limits of this machine that the runs measured beside themselves, as medians."""
     words = []
-    for key, unit in (("read_gb_per_s", "GB/s read"), ("int8_gops", "int8 GOPS")):
+    for key, unit in (("read_probe_gb_per_s", "GB/s read"), ("int8_probe_gops", "int8 GOPS")):
         values = [value for answer in answers for value in find(answer, key)]
         if values:
             middle = statistics.median(values)
@@ -133,20 +177,28 @@ def number(value):
 
 def table(results, options):
     first = results[0][2][0]
-    lines = [f"`./dev bench peer`, {time.strftime('%Y-%m-%d')}, {first.get('cpu', 'unknown CPU')}, "
-             f"rung {first.get('isa', '?')}, {options.threads} threads, {options.rounds} rounds in "
-             "turns. Tokens a second, medians;", "ratio: the median of the paired ratios to the "
-             "better peer column (smallest to largest).", "",
-             "| model | test | orrery | llama.cpp repack 1 | repack 0 | ratio |",
-             "|---|---|---|---|---|---|"]
+    lines = [
+        f"`./dev bench peer`, {time.strftime('%Y-%m-%d')}, {first.get('cpu', 'unknown CPU')}, "
+        f"rung {first.get('isa', '?')}, {options.threads} threads, {options.rounds} rounds in "
+        "turns.",
+        "Tokens a second, medians; ratio: the median of the paired ratios to the "
+        "better peer column",
+        "(smallest to largest).",
+        "",
+        "| model | test | orrery | llama.cpp repack 1 | repack 0 | ratio |",
+        "|---|---|---|---|---|---|",
+    ]
     for model, rounds, _, _ in results:
         for test in TESTS:
             line = summarize(rounds, test)
-            ratio = "-" if line["ratio"] is None else "{:.2f} ({:.2f} to {:.2f})".format(
-                *line["ratio"])
-            lines.append(f"| {model.stem} | {test} | {number(line['orrery'])} | "
-                         f"{number(line.get('repack 1'))} | {number(line.get('repack 0'))} | "
-                         f"{ratio} |")
+            ratio = (
+                "-" if line["ratio"] is None else "{:.2f} ({:.2f} to {:.2f})".format(*line["ratio"])
+            )
+            lines.append(
+                f"| {model.stem} | {test} | {number(line['orrery'])} | "
+                f"{number(line.get('repack 1'))} | {number(line.get('repack 0'))} | "
+                f"{ratio} |"
+            )
     lines.append("")
     for model, _, answers, failures in results:
         lines.append(f"Probes beside {model.stem}: {probe_words(answers)}.")

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Writes a model of random weights with the shape of a 1B Llama 3.2, as a GGUF file to measure with.
+"""Writes a model of random weights in the shape of a 1B Llama 3.2: a GGUF file to measure with.
 
 It talks nonsense, but costs what a real one costs: the tensors, their formats (as llama-quantize
 would choose them) and their sizes are those of a real file. Blocks of quantised weights are made
@@ -64,7 +64,7 @@ def q4_0(rng, blocks):
 
 
 def q4_k(rng, blocks):
-    """d, dmin, 12 bytes of eight 6-bit scales and mins, 128 bytes of nibbles: w = d*sc*q - dmin*m."""
+    """d, dmin, eight 6-bit scales and mins in 12 bytes, 128 of nibbles: w = d*sc*q - dmin*m."""
     q = gaussian(rng, blocks, 256, -7, 8, 7.5 / 2.1) + 7
     scale = rng.integers(40, 64, (blocks, 8), dtype=np.uint8)
     packed = np.empty((blocks, 12), np.uint8)
@@ -81,10 +81,16 @@ def q4_k(rng, blocks):
 def q6_k(rng, blocks):
     """128 bytes of low nibbles, 64 of high bit pairs, 16 int8 scales, d: w = d * sc * (q - 32)."""
     q = (gaussian(rng, blocks, 256, -32, 31, 31 / 2.1) + 32).reshape(blocks, 2, 4, 32)
-    low = np.concatenate([nibbles(q[:, :, 0] & 15, q[:, :, 2] & 15)[:, :, None],
-                          nibbles(q[:, :, 1] & 15, q[:, :, 3] & 15)[:, :, None]], axis=2)
+    low = np.concatenate(
+        [
+            nibbles(q[:, :, 0] & 15, q[:, :, 2] & 15)[:, :, None],
+            nibbles(q[:, :, 1] & 15, q[:, :, 3] & 15)[:, :, None],
+        ],
+        axis=2,
+    )
     high = sum((q[:, :, part] >> 4) << (2 * part) for part in range(4)).astype(np.uint8)
-    scale = (rng.integers(80, 128, (blocks, 16)) * rng.choice([-1, 1], (blocks, 16))).astype(np.int8)
+    scale = rng.integers(80, 128, (blocks, 16)) * rng.choice([-1, 1], (blocks, 16))
+    scale = scale.astype(np.int8)
     d = half(jitter(rng, blocks, SIGMA * 2.1 / 31 / 104))
     return np.hstack([low.reshape(blocks, 128), high.reshape(blocks, 64), scale.view(np.uint8), d])
 
@@ -95,8 +101,11 @@ MAKERS = {T.Q8_0: q8_0, T.Q4_0: q4_0, T.Q4_K: q4_k, T.Q6_K: q6_k}
 def check_pool(kind, pool):
     """The blocks decode (by the gguf package) to a bell curve of the size that was meant."""
     values = gguf.quants.dequantize(pool[:256], kind)
-    if not np.isfinite(values).all() or not 0.5 * SIGMA < values.std() < 2 * SIGMA \
-            or abs(values.mean()) > 0.1 * SIGMA:
+    if (
+        not np.isfinite(values).all()
+        or not 0.5 * SIGMA < values.std() < 2 * SIGMA
+        or abs(values.mean()) > 0.1 * SIGMA
+    ):
         sys.exit(f"demo_models: error: bad {kind.name} blocks: sigma {values.std()}")
 
 
@@ -138,7 +147,7 @@ def fill(rng, pool, kind, shape):
     while at < count:
         begin = int(rng.integers(0, len(pool)))
         part = min(len(pool) - begin, count - at)
-        out[at:at + part] = pool[begin:begin + part]
+        out[at : at + part] = pool[begin : begin + part]
         at += part
     return out.reshape(*shape[:-1], shape[-1] // elements * size)
 
@@ -220,15 +229,19 @@ def write_model(kind):
             if format_ == T.F32:
                 writer.add_tensor_info(name, shape, np.dtype(np.float32), 4 * shape[-1])
             else:
-                writer.add_tensor_info(name, rows, np.dtype(np.uint8), bytes_of(format_, shape),
-                                       format_)
+                writer.add_tensor_info(
+                    name, rows, np.dtype(np.uint8), bytes_of(format_, shape), format_
+                )
         writer.write_header_to_file()
         writer.write_kv_data_to_file()
         writer.write_ti_data_to_file()
         bar = Bar(sum(bytes_of(format_, shape) for _, format_, shape in plan))
         for name, format_, shape in plan:
-            data = np.ones(shape, np.float32) if format_ == T.F32 else fill(
-                rng, pools[format_], format_, shape)
+            data = (
+                np.ones(shape, np.float32)
+                if format_ == T.F32
+                else fill(rng, pools[format_], format_, shape)
+            )
             writer.write_tensor_data(data)
             bar.advance(data.nbytes)
         writer.close()

@@ -3,7 +3,8 @@
 
   fuzz_tokenizer.py TOKENIZER [--count N] [--seed S] [--command "build/release/orrery tokenize"]
 
-The command is run as COMMAND TOKENIZER --jsonl - and reads {"text"} lines. Prints the first differences
+The command is run as COMMAND TOKENIZER --jsonl - and reads {"text"} lines. Prints the first
+differences
 and ends with 1 when there is one.
 """
 
@@ -54,7 +55,9 @@ def main():
             if ours.get(key) != theirs[key]:
                 differences += 1
                 if differences <= 5:
-                    print(f"text   {text!r}\n  {key}\n  ours   {ours.get(key)!r}\n  theirs {theirs[key]!r}")
+                    print(
+                        f"text   {text!r}\n  {key}\n  ours   {ours.get(key)!r}\n  theirs {theirs[key]!r}"
+                    )
                 break
     print(f"{options.tokenizer}: {compared} texts, {differences} differences, seed {options.seed}")
     if compared < options.count:

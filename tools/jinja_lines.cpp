@@ -1,5 +1,6 @@
 // jinja_lines: renders templates from standard input for tools/fuzz_jinja.py, a JSON object a line:
-// {"template": ..., "variables": {...}} in; {"rendered": ..., "segments": [...]} or {"error": ...} out.
+// {"template": ..., "variables": {...}} in; {"rendered": ..., "segments": [...]} or {"error": ...}
+// out.
 #include <cstdio>
 #include <iostream>
 

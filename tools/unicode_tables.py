@@ -1,9 +1,10 @@
 #!/usr/bin/env python3
 """Writes src/text/unicode_tables.inc: the general category of every code point, Unicode 16.0.
 
-Hugging Face tokenizers 0.23.3 splits text with a regex engine that knows Unicode 16.0 (checked over all
-code points: see tools/fuzz_tokenizer.py --unicode). A newer or older table would cut words with
-letters of the difference differently, so the version is pinned here and does not follow the machine.
+Hugging Face tokenizers 0.23.3 splits text with a regex engine that knows Unicode 16.0 (checked over
+all code points: see tools/fuzz_tokenizer.py --unicode). A newer or older table would cut words
+with letters of the difference differently, so the version is pinned here and does not follow the
+machine.
 
 Needs: pip install unicodedata2==16.0.0
 """
@@ -39,7 +40,8 @@ def main() -> None:
     assert len(blocks) <= 256
     lines = [
         "// Unicode 16.0 general categories, written by tools/unicode_tables.py; do not edit.",
-        "// A letter of kCategoryBlocks is 'a' + Category; kCategoryIndex gives the block of code >> 8.",
+        "// A letter of kCategoryBlocks is 'a' + Category; kCategoryIndex gives the block of "
+        "code >> 8.",
         "",
         f"inline constexpr u8 kCategoryIndex[{len(index)}] = {{",
     ]

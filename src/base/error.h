@@ -19,7 +19,8 @@ struct Error {
 template <typename T>
 using Result = tl::expected<T, Error>;
 
-// fail("tensor {} has {} bytes", name, n): an Error ready to return from a function of any Result<T>.
+// fail("tensor {} has {} bytes", name, n): an Error ready to return from a function of any
+// Result<T>.
 template <typename... Args>
 [[nodiscard]] tl::unexpected<Error> fail(fmt::format_string<Args...> format, Args&&... args) {
   return tl::unexpected<Error>(Error{fmt::format(format, std::forward<Args>(args)...)});
@@ -36,15 +37,16 @@ template <typename... Args>
 #define ORRERY_CONCAT(a, b) ORRERY_CONCAT_(a, b)
 
 // TRY(auto x, f()): x is f()'s value, or this function returns f()'s error.
-#define TRY(declaration, expression) TRY_(declaration, expression, ORRERY_CONCAT(try_result_, __LINE__))
-#define TRY_(declaration, expression, result)                            \
-  auto result = (expression);                                            \
+#define TRY(declaration, expression) \
+  TRY_(declaration, expression, ORRERY_CONCAT(try_result_, __LINE__))
+#define TRY_(declaration, expression, result)                                     \
+  auto result = (expression);                                                     \
   if (!result) return tl::unexpected<::orrery::Error>(std::move(result).error()); \
   declaration = std::move(*result)
 
 // CHECK_OK(f()): the same for a Result<void>.
-#define CHECK_OK(expression)                                                          \
-  do {                                                                                \
-    if (auto check_result_ = (expression); !check_result_)                            \
+#define CHECK_OK(expression)                                                    \
+  do {                                                                          \
+    if (auto check_result_ = (expression); !check_result_)                      \
       return tl::unexpected<::orrery::Error>(std::move(check_result_).error()); \
   } while (false)

@@ -1,7 +1,8 @@
 // Format: how the numbers of a tensor are stored in a file, by the names that the field uses.
 //
-// One row a format: its name, how many values make a block and how many bytes a block takes. Decoding
-// and packing live in `kernels`; readers need only this table to know how many bytes a shape takes.
+// One row a format: its name, how many values make a block and how many bytes a block takes.
+// Decoding and packing live in `kernels`; readers need only this table to know how many bytes a
+// shape takes.
 #pragma once
 
 #include <string_view>
@@ -30,7 +31,8 @@ struct FormatInfo {
 // The format with this number in GGUF files, or nothing for one that we cannot name.
 [[nodiscard]] std::optional<Format> format_from_gguf(u32 type);
 
-// Bytes of `elements` values in one row; nothing when they are no whole number of blocks or overflow.
+// Bytes of `elements` values in one row; nothing when they are no whole number of blocks or
+// overflow.
 [[nodiscard]] std::optional<u64> row_bytes(Format format, u64 elements);
 
 }  // namespace orrery

@@ -12,12 +12,13 @@ Result<HugeBuffer> HugeBuffer::allocate(u64 bytes) {
   if (bytes == 0) return buffer;
   const auto mapped = checked_add(bytes, kHugePage);
   if (!mapped) return fail("cannot allocate {} bytes", bytes);
-  void* mapping =
-      ::mmap(nullptr, *mapped, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  void* mapping = ::mmap(nullptr, *mapped, PROT_READ | PROT_WRITE,
+                         MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
   if (mapping == MAP_FAILED) return fail("cannot allocate {} MiB of memory", bytes >> 20);
   buffer.mapping_ = mapping;
   buffer.mapping_bytes_ = *mapped;
-  buffer.data_ = reinterpret_cast<u8*>(round_up(std::uintptr_t(mapping), std::uintptr_t(kHugePage)));
+  buffer.data_ =
+      reinterpret_cast<u8*>(round_up(std::uintptr_t(mapping), std::uintptr_t(kHugePage)));
   buffer.size_ = bytes;
   // Below one huge page the rest of it would be wasted memory.
   if (bytes >= kHugePage) ::madvise(buffer.data_, bytes, MADV_HUGEPAGE);

@@ -1,5 +1,6 @@
 // HugeBuffer: a large block of zeroed memory, aligned to 2 MiB and backed by huge pages where the
-// kernel gives them. Weights and KV live here: fewer TLB misses are worth 3 to 15 % of read bandwidth.
+// kernel gives them. Weights and KV live here: fewer TLB misses are worth 3 to 15 % of read
+// bandwidth.
 #pragma once
 
 #include "base/error.h"

@@ -15,7 +15,7 @@ namespace orrery {
 Result<MappedFile> MappedFile::open(const std::filesystem::path& path) {
   const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
   if (fd < 0) return fail("{}: {}", path.string(), std::strerror(errno));
-  struct stat status {};
+  struct stat status{};
   if (::fstat(fd, &status) != 0 || !S_ISREG(status.st_mode)) {
     ::close(fd);
     return fail("{}: not a regular file", path.string());
@@ -61,10 +61,12 @@ Result<std::string> read_text_file(const std::filesystem::path& path, u64 bytes_
   const u64 size = std::filesystem::file_size(path, code);
   if (code) return fail("{}: {}", path.string(), code.message());
   if (size > bytes_max)
-    return fail("{}: {} bytes, more than the {} that are allowed for such a file", path.string(), size, bytes_max);
+    return fail("{}: {} bytes, more than the {} that are allowed for such a file", path.string(),
+                size, bytes_max);
   std::string text(size, '\0');
   std::ifstream stream(path, std::ios::binary);
-  if (!stream.read(text.data(), std::streamsize(size))) return fail("{}: cannot be read", path.string());
+  if (!stream.read(text.data(), std::streamsize(size)))
+    return fail("{}: cannot be read", path.string());
   return text;
 }
 

@@ -1,8 +1,8 @@
 // MappedFile: a file's bytes, read-only and shared, mapped and not copied.
 //
-// The bytes stay where they are as long as the object lives. A file that is cut off while it is mapped
-// would raise SIGBUS on access: the reader checks every extent against size() first, and files are
-// expected not to shrink under a running program.
+// The bytes stay where they are as long as the object lives. A file that is cut off while it is
+// mapped would raise SIGBUS on access: the reader checks every extent against size() first, and
+// files are expected not to shrink under a running program.
 #pragma once
 
 #include <filesystem>
@@ -23,8 +23,8 @@ class MappedFile {
 
   [[nodiscard]] Bytes bytes() const { return {data_, size_}; }
 
-  // Tells the kernel that these bytes (a part of bytes()) are not needed again soon, so that loading a
-  // large file does not push everything else out of memory.
+  // Tells the kernel that these bytes (a part of bytes()) are not needed again soon, so that
+  // loading a large file does not push everything else out of memory.
   void drop(Bytes part) const;
 
  private:
@@ -33,6 +33,7 @@ class MappedFile {
 };
 
 // The whole of a small text file (configs, tokenizers); an error above `bytes_max`.
-[[nodiscard]] Result<std::string> read_text_file(const std::filesystem::path& path, u64 bytes_max = u64(64) << 20);
+[[nodiscard]] Result<std::string> read_text_file(const std::filesystem::path& path,
+                                                 u64 bytes_max = u64(64) << 20);
 
 }  // namespace orrery

@@ -1,5 +1,5 @@
-// ParallelFor: "call this for every index below count, in any order, maybe at once", for rooms that have
-// independent pieces of work but must not know about threads.
+// ParallelFor: "call this for every index below count, in any order, maybe at once", for rooms that
+// have independent pieces of work but must not know about threads.
 #pragma once
 
 #include <atomic>

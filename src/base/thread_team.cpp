@@ -42,7 +42,8 @@ void ThreadTeam::run_job(JobRef job) {
   Worker worker(*this, 0);
   if (size_ == 1) return job.call(job.target, worker);
   job_ = job;
-  generation_.value.fetch_add(1);  // sequentially consistent, as the check of parked_ must come after
+  generation_.value.fetch_add(
+      1);  // sequentially consistent, as the check of parked_ must come after
   if (parked_.value.load()) generation_.value.notify_all();
   job.call(job.target, worker);
   meet();

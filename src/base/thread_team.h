@@ -1,10 +1,11 @@
 // ThreadTeam: a fixed set of threads that run one function together and meet at barriers.
 //
-// The forward pass has hundreds of short phases a token, so handing over a job and meeting must cost
-// well under a microsecond: members spin on their own cache line for a while and only then sleep on a
-// futex. A job is SPMD: every member gets a Worker with its index and calls barrier() between phases.
-// Results must not depend on `size`: members own rows, no sum is ever split differently.
-// Paper for the barrier: Mellor-Crummey & Scott 1991, "Algorithms for Scalable Synchronization".
+// The forward pass has hundreds of short phases a token, so handing over a job and meeting must
+// cost well under a microsecond: members spin on their own cache line for a while and only then
+// sleep on a futex. A job is SPMD: every member gets a Worker with its index and calls barrier()
+// between phases. Results must not depend on `size`: members own rows, no sum is ever split
+// differently. Paper for the barrier: Mellor-Crummey & Scott 1991, "Algorithms for Scalable
+// Synchronization".
 #pragma once
 
 #include <atomic>

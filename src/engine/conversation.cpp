@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "engine/text_loading.h"
+#include "text/chat_encoding.h"
 
 namespace orrery::engine {
 namespace {
@@ -33,9 +34,10 @@ Result<std::vector<text::TokenId>> encode_chat(const Engine& engine, const text:
   all["documents"] = nullptr;
   all["add_generation_prompt"] = true;
   all.update(variables);
-  TRY(const std::string rendered, engine.chat_template()->render(all));
-  if (begins_thinking) *begins_thinking = ends_in_open_thought(rendered);
-  return tokenizer->encode(rendered, text::Special::kParse, false);
+  TRY(const std::vector<text::Segment> segments, engine.chat_template()->render_segments(all));
+  if (begins_thinking)
+    *begins_thinking = !segments.empty() && ends_in_open_thought(segments.back().text);
+  return text::encode_segments(*tokenizer, segments);
 }
 
 Result<Conversation> Conversation::start(Engine& engine) {
@@ -59,11 +61,13 @@ Result<std::vector<text::TokenId>> Conversation::prompt() {
       encode_chat(*engine_, messages(), variables_, &begins_thinking_));
   if (ids.empty()) return fail("the chat template gives an empty prompt");
   if (ids.size() >= engine_->context())
-    return fail("the conversation has {} tokens, the context {}: start anew with /reset, or give a "
-                "longer --ctx",
-                ids.size(), engine_->context());
+    return fail(
+        "the conversation has {} tokens, the context {}: start anew with /reset, or give a "
+        "longer --ctx",
+        ids.size(), engine_->context());
   const auto& cached = sequence_.tokens();
-  const auto parting = std::mismatch(ids.begin(), ids.end() - 1, cached.begin(), cached.end()).first;
+  const auto parting =
+      std::mismatch(ids.begin(), ids.end() - 1, cached.begin(), cached.end()).first;
   prompt_tokens_ = u32(ids.size());
   cached_tokens_ = u32(parting - ids.begin());
   sequence_.truncate(cached_tokens_);

@@ -1,8 +1,10 @@
-// Conversation: a chat with an engine: messages in, a reply out, and what the cache already knows kept.
+// Conversation: a chat with an engine: messages in, a reply out, and what the cache already knows
+// kept.
 //
-// Before each reply the whole conversation is rendered by the model's own template and tokenized anew;
-// the tokens that it shares with the cache stay there, only the rest is fed. So whatever a template does
-// to old messages (dropping their thinking, for one), the prompt is exactly what a fresh start would give.
+// Before each reply the whole conversation is rendered by the model's own template and tokenized
+// anew; the tokens that it shares with the cache stay there, only the rest is fed. So whatever a
+// template does to old messages (dropping their thinking, for one), the prompt is exactly what a
+// fresh start would give.
 #pragma once
 
 #include "engine/engine.h"
@@ -17,11 +19,13 @@ class Conversation {
   // What the model is told to be; counts from the next reply on. Empty: none, the template's own.
   void set_system(std::string text) { system_ = std::move(text); }
   // Further variables of the template ("enable_thinking").
-  void set_variable(const std::string& name, text::Json value) { variables_[name] = std::move(value); }
+  void set_variable(const std::string& name, text::Json value) {
+    variables_[name] = std::move(value);
+  }
   void reset() { messages_ = text::Json::array(); }
 
-  // Adds the user's message and the reply to it (also one that was cancelled: it has been seen). On an
-  // error the conversation is as it was.
+  // Adds the user's message and the reply to it (also one that was cancelled: it has been seen). On
+  // an error the conversation is as it was.
   [[nodiscard]] Result<Reply> say(std::string_view user, const GenerateRequest& request,
                                   const OnToken& on_token);
 

@@ -25,9 +25,10 @@ class Stopwatch {
 Result<void> check_memory(const plan::Host& host, u64 needed) {
   const u64 limit = std::min(host.memory_bytes, host.memory_limit_bytes);
   if (limit > 0 && needed > limit)
-    return fail("needs {} MiB of memory, but this machine lets it have {} MiB; take a smaller format "
-                "or a shorter context",
-                needed >> 20, limit >> 20);
+    return fail(
+        "needs {} MiB of memory, but this machine lets it have {} MiB; take a smaller format "
+        "or a shorter context",
+        needed >> 20, limit >> 20);
   return {};
 }
 
@@ -45,21 +46,24 @@ Result<std::unique_ptr<Engine>> Engine::open(const std::filesystem::path& path,
   const model::BindOptions bind_options{.exact = options.exact};
   const kernels::KvFormat kv =
       options.kv.value_or(options.exact ? kernels::KvFormat::kF32 : kernels::KvFormat::kF16);
-  e.context_ = options.context ? options.context : std::min(description.spec.context, kContextDefault);
+  e.context_ =
+      options.context ? options.context : std::min(description.spec.context, kContextDefault);
   e.chunk_ = std::clamp(options.chunk, 1u, std::max(1u, e.context_));
   TRY(const model::BindPlan bind_plan,
       model::plan_binding(*e.checkpoint_, description, bind_options));
-  CHECK_OK(check_memory(e.host_, bind_plan.bytes + e.context_ * forward::kv_bytes_per_token(
-                                                                     description.spec, kv)));
+  CHECK_OK(check_memory(
+      e.host_, bind_plan.bytes + e.context_ * forward::kv_bytes_per_token(description.spec, kv)));
   e.load_timings_.open = watch.lap();
 
   const u32 threads = options.threads ? options.threads : e.host_.threads_best;
   if (threads > 1024) return fail("{} threads; give a number up to 1024", threads);
   e.team_ = std::make_unique<ThreadTeam>(threads);
   Progress& progress = options.progress ? *options.progress : no_progress();
-  TRY(e.model_, model::bind(*e.checkpoint_, description, bind_options, parallel_on(*e.team_), progress));
+  TRY(e.model_,
+      model::bind(*e.checkpoint_, description, bind_options, parallel_on(*e.team_), progress));
   TRY(e.cache_, forward::KvCache::make(description.spec, kv, e.context_, options.sequences));
-  TRY(e.scratch_, forward::Scratch::make(e.model_, e.chunk_, std::max(1u, options.logit_rows), threads));
+  TRY(e.scratch_,
+      forward::Scratch::make(e.model_, e.chunk_, std::max(1u, options.logit_rows), threads));
   e.batch_.tokens.reserve(e.chunk_);
   e.tap_rows_.reserve(e.chunk_);
   e.load_timings_.weights = watch.lap();
@@ -89,12 +93,12 @@ u64 Engine::kv_bytes() const {
   return cache_.tokens_max() * forward::kv_bytes_per_token(model_.spec, cache_.format());
 }
 
-std::vector<std::string> Engine::unread_settings() const {
-  std::vector<std::string> unread = checkpoint_->config().unread();
+std::vector<std::string> unread_settings(const checkpoint::Checkpoint& checkpoint) {
+  std::vector<std::string> unread = checkpoint.config().unread();
   // What describes the file and not the model.
   std::erase_if(unread, [](const std::string& key) {
-    return key.starts_with("general.") || key.starts_with("tokenizer.") || key.starts_with("split.") ||
-           key.starts_with("quantize.");
+    return key.starts_with("general.") || key.starts_with("tokenizer.") ||
+           key.starts_with("split.") || key.starts_with("quantize.");
   });
   return unread;
 }
@@ -133,11 +137,12 @@ void Engine::watch(trace::TapOn* tap, trace::Subscription subscription) {
 }
 
 // Feeds tokens chunk by chunk; those at `logits_from` and later give logits, as many a pass as fit.
-Result<void> Engine::feed(Sequence& sequence, std::span<const text::TokenId> tokens, u32 logits_from,
-                          const OnLogits& on_logits) {
+Result<void> Engine::feed(Sequence& sequence, std::span<const text::TokenId> tokens,
+                          u32 logits_from, const OnLogits& on_logits) {
   if (u64(sequence.length()) + tokens.size() > context_)
-    return fail("{} tokens do not fit the context of {} (of which {} are in use); ask for a longer one",
-                tokens.size(), context_, sequence.length());
+    return fail(
+        "{} tokens do not fit the context of {} (of which {} are in use); ask for a longer one",
+        tokens.size(), context_, sequence.length());
   u32 next = 0;
   while (next < tokens.size()) {
     batch_.tokens.clear();

@@ -1,7 +1,8 @@
-// Engine: a loaded model that answers. It opens a checkpoint, binds its weights, and runs sequences.
+// Engine: a loaded model that answers. It opens a checkpoint, binds its weights, and runs
+// sequences.
 //
-// One Engine, one thread team, one KV cache. Sequences are cheap handles into it; calls are made from one
-// thread at a time (the server puts a scheduler in front).
+// One Engine, one thread team, one KV cache. Sequences are cheap handles into it; calls are made
+// from one thread at a time (the server puts a scheduler in front).
 #pragma once
 
 #include <filesystem>
@@ -24,12 +25,12 @@
 namespace orrery::engine {
 
 struct EngineOptions {
-  u32 threads = 0;      // 0: as many as the host can use well
-  bool exact = false;   // float32 weights, arithmetic and KV
-  std::optional<kernels::KvFormat> kv;  // default: f16, in exact mode f32
-  u32 context = 0;      // positions of the KV cache; 0: the model's, at most kContextDefault
-  u32 chunk = 512;      // tokens of a prompt that are computed together; no part of any result
-  u32 logit_rows = 1;   // logits that one pass can give (for score())
+  u32 threads = 0;                                     // 0: as many as the host can use well
+  bool exact = false;                                  // float32 weights, arithmetic and KV
+  std::optional<kernels::KvFormat> kv = std::nullopt;  // default: f16, in exact mode f32
+  u32 context = 0;     // positions of the KV cache; 0: the model's, at most kContextDefault
+  u32 chunk = 512;     // tokens of a prompt that are computed together; no part of any result
+  u32 logit_rows = 1;  // logits that one pass can give (for score())
   u32 sequences = 1;
   Progress* progress = nullptr;
 };
@@ -62,9 +63,13 @@ struct Reply {
   Timings timings;
 };
 
-// What a reply tells as it grows: `text` are whole characters (may be empty), `id` the newest token.
-// Returns false to stop.
+// What a reply tells as it grows: `text` are whole characters (may be empty), `id` the newest
+// token. Returns false to stop.
 using OnToken = std::function<bool(std::string_view text, text::TokenId id)>;
+
+// Settings that describe the model (not the file, not its tokenizer) and that nobody has read so
+// far.
+[[nodiscard]] std::vector<std::string> unread_settings(const checkpoint::Checkpoint& checkpoint);
 
 class Engine;
 
@@ -98,9 +103,11 @@ class Engine {
   [[nodiscard]] const kernels::Kernels& kernels() const { return kernels_; }
   [[nodiscard]] const plan::Host& host() const { return host_; }
   [[nodiscard]] ThreadTeam& team() { return *team_; }
+  [[nodiscard]] u32 thread_count() const { return team_->size(); }
   [[nodiscard]] u32 context() const { return context_; }
   [[nodiscard]] const LoadTimings& load_timings() const { return load_timings_; }
-  [[nodiscard]] u64 kv_bytes() const;       // of the whole cache
+  [[nodiscard]] u64 kv_bytes() const;  // of the whole cache
+  [[nodiscard]] kernels::KvFormat kv_format() const { return cache_.format(); }
   [[nodiscard]] u64 scratch_bytes() const { return scratch_.size_bytes(); }
   // Null where the checkpoint has none, or one that we cannot read; why_no_* says why.
   [[nodiscard]] const text::Tokenizer* tokenizer() const { return tokenizer_.get(); }
@@ -110,12 +117,14 @@ class Engine {
   [[nodiscard]] const std::string& why_no_tokenizer() const { return why_no_tokenizer_; }
   [[nodiscard]] const std::string& why_no_chat_template() const { return why_no_chat_template_; }
   // Settings of the checkpoint that nobody read.
-  [[nodiscard]] std::vector<std::string> unread_settings() const;
+  [[nodiscard]] std::vector<std::string> unread_settings() const {
+    return engine::unread_settings(*checkpoint_);
+  }
 
   [[nodiscard]] Result<Sequence> start();
 
-  // Continues a sequence by `prompt` (at least one token) and generates. The reply's tokens are in the
-  // cache afterwards, but for the last.
+  // Continues a sequence by `prompt` (at least one token) and generates. The reply's tokens are in
+  // the cache afterwards, but for the last.
   [[nodiscard]] Result<Reply> generate(Sequence& sequence, std::span<const text::TokenId> prompt,
                                        const GenerateRequest& request, const OnToken& on_token);
 

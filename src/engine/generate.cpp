@@ -1,7 +1,7 @@
 // Engine::generate: the loop of a reply: feed, sample, detokenize, stop.
 //
-// Stop texts are looked for in the text as it grows; characters that could still become the beginning of
-// one are held back, so that a caller never sees a part of a stop text.
+// Stop texts are looked for in the text as it grows; characters that could still become the
+// beginning of one are held back, so that a caller never sees a part of a stop text.
 #include <algorithm>
 #include <chrono>
 
@@ -60,11 +60,16 @@ class StopText {
 
 std::string_view name(Finish finish) {
   switch (finish) {
-    case Finish::kStopToken: return "stop_token";
-    case Finish::kStopText: return "stop_text";
-    case Finish::kLength: return "length";
-    case Finish::kContextFull: return "context_full";
-    case Finish::kCancelled: return "cancelled";
+    case Finish::kStopToken:
+      return "stop_token";
+    case Finish::kStopText:
+      return "stop_text";
+    case Finish::kLength:
+      return "length";
+    case Finish::kContextFull:
+      return "context_full";
+    case Finish::kCancelled:
+      return "cancelled";
   }
   return "";
 }

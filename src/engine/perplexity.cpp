@@ -46,8 +46,9 @@ Result<Perplexity> perplexity(Engine& engine, std::string_view text, u32 window,
     return fail("a window of {} tokens; it must be 4 to {}", window, engine.context());
   std::vector<text::TokenId> tokens = tokenizer->encode(text, text::Special::kText, true);
   if (tokens.size() < 2 * u64(window))
-    return fail("the text has {} tokens; two windows of {} are the least (a smaller --ctx needs less)",
-                tokens.size(), window);
+    return fail(
+        "the text has {} tokens; two windows of {} are the least (a smaller --ctx needs less)",
+        tokens.size(), window);
   // A tokenizer that adds BOS shows it on any text.
   const auto bos = tokenizer->bos();
   const bool adds_bos = bos && tokens.front() == *bos;
@@ -67,17 +68,17 @@ Result<Perplexity> perplexity(Engine& engine, std::string_view text, u32 window,
       if (index + 1 == window) return {};
       const text::TokenId expected = part[index + 1];
       if (expected < 0 || u64(expected) >= logits.size())
-        return fail("token {} of the text is outside the model's {} tokens", expected, logits.size());
+        return fail("token {} of the text is outside the model's {} tokens", expected,
+                    logits.size());
       mean.add(surprise(logits, expected, engine.kernels(), scratch));
       return {};
     };
     CHECK_OK(engine.score(sequence, part, first, count));
     result.windows = i + 1;
     result.tokens += window;
-    result.seconds =
-        std::chrono::duration<f64>(std::chrono::steady_clock::now() - start).count();
+    result.seconds = std::chrono::duration<f64>(std::chrono::steady_clock::now() - start).count();
     mean.put_into(result);
-    if (!on_window(result, windows)) break;
+    if (on_window && !on_window(result, windows)) break;
   }
   return result;
 }

@@ -1,8 +1,9 @@
 // perplexity: how well a model foretells a text, counted exactly as llama-perplexity counts it.
 //
-// The text becomes tokens once (special tokens written in it stay text), cut into windows that do not
-// overlap; each starts from nothing, its first token replaced by BOS where the vocabulary adds one, and
-// only the second half is scored, so that every prediction has half a window to look back on.
+// The text becomes tokens once (special tokens written in it stay text), cut into windows that do
+// not overlap; each starts from nothing, its first token replaced by BOS where the vocabulary adds
+// one, and only the second half is scored, so that every prediction has half a window to look back
+// on.
 #pragma once
 
 #include "engine/engine.h"
@@ -13,7 +14,7 @@ struct Perplexity {
   f64 value = 0;      // exp(mean of -log p)
   f64 deviation = 0;  // standard error of the value
   u32 windows = 0;
-  u64 tokens = 0;         // that were fed
+  u64 tokens = 0;  // that were fed
   u64 tokens_scored = 0;
   f64 seconds = 0;
 };

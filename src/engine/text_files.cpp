@@ -43,13 +43,13 @@ text::Json special_tokens_of(const Config& config) {
   return variables;
 }
 
-bool exists(const fs::path& path) {
+bool is_there(const fs::path& path) {
   std::error_code ignored;
   return fs::exists(path, ignored);
 }
 
 void read_template(const fs::path& folder, TextFiles& files) {
-  if (const fs::path jinja = folder / "chat_template.jinja"; exists(jinja)) {
+  if (const fs::path jinja = folder / "chat_template.jinja"; is_there(jinja)) {
     auto source = read_text_file(jinja);
     if (source)
       files.template_source = std::move(*source);
@@ -57,10 +57,10 @@ void read_template(const fs::path& folder, TextFiles& files) {
       files.why_no_template = source.error().message;
   }
   const fs::path settings = folder / "tokenizer_config.json";
-  if (!exists(settings)) {
+  if (!is_there(settings)) {
     if (files.why_no_template.empty())
-      files.why_no_template = fmt::format("{} has no chat_template.jinja and no tokenizer_config.json",
-                                          folder.string());
+      files.why_no_template = fmt::format(
+          "{} has no chat_template.jinja and no tokenizer_config.json", folder.string());
     return;
   }
   const auto json = read_text_file(settings);
@@ -78,7 +78,7 @@ void read_template(const fs::path& folder, TextFiles& files) {
 
 TextFiles open_folder(const fs::path& folder, const fs::path& tokenizer_json) {
   TextFiles files;
-  if (exists(tokenizer_json)) {
+  if (is_there(tokenizer_json)) {
     auto json = read_text_file(tokenizer_json);
     auto tokenizer = json ? text::Tokenizer::from_tokenizer_json(*json)
                           : Result<std::unique_ptr<text::Tokenizer>>(at("", json.error()));
@@ -119,8 +119,8 @@ Result<TextFiles> open_text_files(const fs::path& path) {
   std::error_code ignored;
   TextFiles files;
   const bool folder = fs::is_directory(path, ignored);
-  if (folder && (exists(path / "tokenizer.json") || exists(path / "chat_template.jinja") ||
-                 exists(path / "tokenizer_config.json"))) {
+  if (folder && (is_there(path / "tokenizer.json") || is_there(path / "chat_template.jinja") ||
+                 is_there(path / "tokenizer_config.json"))) {
     files = open_folder(path, path / "tokenizer.json");
   } else if (!folder && path.extension() == ".json") {
     files = open_folder(path.parent_path(), path);
@@ -128,9 +128,11 @@ Result<TextFiles> open_text_files(const fs::path& path) {
     TRY(files, open_checkpoint(path));
   }
   if (!files.tokenizer && !files.template_source) return fail("{}", files.why_no_tokenizer);
-  if (files.tokenizer)
-    for (const auto& [name, value] : template_variables(*files.tokenizer).items())
+  if (files.tokenizer) {
+    const text::Json defaults = template_variables(*files.tokenizer);
+    for (const auto& [name, value] : defaults.items())
       if (!files.variables.contains(name)) files.variables[name] = value;
+  }
   return files;
 }
 

@@ -47,7 +47,8 @@ std::optional<std::string> template_in(const Config& config) {
     if (!object) continue;
     const auto text_at = [&](std::string_view name) {
       const auto found = object->find(name);
-      const auto* text = found == object->end() ? nullptr : std::get_if<std::string>(&found->second.data);
+      const auto* text =
+          found == object->end() ? nullptr : std::get_if<std::string>(&found->second.data);
       return text ? std::optional(*text) : std::nullopt;
     };
     if (text_at("name") == "default") return text_at("template");

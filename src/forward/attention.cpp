@@ -12,8 +12,8 @@ namespace {
 using kernels::kKeyChunk;
 using kernels::kKeyTile;
 
-// Turns queries and new keys by their positions and writes keys and values into the cache. A unit of
-// work is one head of one token.
+// Turns queries and new keys by their positions and writes keys and values into the cache. A unit
+// of work is one head of one token.
 void rotate_and_store(const Step& step, u32 layer, const model::GroupedAttention& a) {
   Scratch& s = step.scratch;
   const u32 rotary = step.model.spec.rope.dim, units = a.heads + a.kv_heads;
@@ -37,7 +37,8 @@ void rotate_and_store(const Step& step, u32 layer, const model::GroupedAttention
     if (a.rope) step.kernels.rope(k, 1, a.head_dim, rotary, cos, sin);
     u8* k_tile = step.cache.keys(token.sequence, page, layer, head) +
                  u64(within / kKeyTile) * kKeyTile * a.head_dim * element;
-    u8* v_row = step.cache.values(token.sequence, page, layer, head) + within * a.head_dim * element;
+    u8* v_row =
+        step.cache.values(token.sequence, page, layer, head) + within * a.head_dim * element;
     step.kernels.store_kv(step.cache.format(), k, v, a.head_dim, a.head_dim, k_tile, v_row,
                           within % kKeyTile);
   }
@@ -59,7 +60,8 @@ struct Queries {
   Range visible[kQueriesMax];
 };
 
-void gather(const Step& step, const Item& item, const model::GroupedAttention& a, Queries& queries) {
+void gather(const Step& step, const Item& item, const model::GroupedAttention& a,
+            Queries& queries) {
   const u64 stride = u64(a.heads) * a.head_dim;
   for (u32 t = item.token_begin; t < item.token_end; ++t)
     for (u32 h = item.head_begin; h < item.head_end; ++h) {
@@ -90,7 +92,9 @@ void attend(const Step& step, u32 layer, const Item& item, const model::GroupedA
       k_pages[p] = step.cache.keys(item.run.sequence, page, layer, item.kv_head);
       v_pages[p] = step.cache.values(item.run.sequence, page, layer, item.kv_head);
     }
-    const auto inside = [&](u64 key) { return u32(std::clamp<u64>(key, start, start + kKeyChunk) - start); };
+    const auto inside = [&](u64 key) {
+      return u32(std::clamp<u64>(key, start, start + kKeyChunk) - start);
+    };
     for (u32 i = 0; i < queries.count; ++i) {
       key_begin[i] = inside(queries.visible[i].begin);
       key_end[i] = inside(queries.visible[i].end);
@@ -115,7 +119,8 @@ void attend(const Step& step, u32 layer, const Item& item, const model::GroupedA
     step.kernels.scale(1.0f / queries.sum[i], queries.value[i], a.head_dim);
 }
 
-// Cuts the queries of the batch into items and takes every team_size-th: neighbours cost about the same.
+// Cuts the queries of the batch into items and takes every team_size-th: neighbours cost about the
+// same.
 void attend_all(const Step& step, u32 layer, const model::GroupedAttention& a) {
   const u32 group = a.heads / a.kv_heads, team = step.worker.team_size();
   u64 item_number = 0;
@@ -146,8 +151,8 @@ void attention_block(const Step& step, u32 layer, Tap& tap) {
   const u32 dim = step.model.spec.dim, q = a.heads * a.head_dim, kv = a.kv_heads * a.head_dim;
 
   watch_norm(step, tap, trace::Point::kAttentionNorm, layer, w.norm);
-  const ActivationSet& normed =
-      convert(step, {.values = s.residual, .stride = dim, .depth = dim, .norm = w.norm}, step.tokens());
+  const ActivationSet& normed = convert(
+      step, {.values = s.residual, .stride = dim, .depth = dim, .norm = w.norm}, step.tokens());
   const Product in[] = {{w.query, w.query_bias, s.query, q},
                         {w.key, w.key_bias, s.key, kv},
                         {w.value, w.value_bias, s.value, kv}};

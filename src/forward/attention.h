@@ -1,8 +1,9 @@
 // Attention block: x += output(attend(query(norm(x)), keys, values)).
 //
-// Grouped-query attention over the paged cache with an online softmax, so no score matrix is ever stored
-// (Dao et al. 2022, "FlashAttention"; Ainslie et al. 2023 for the groups). THE SLIDING WINDOW IS ENFORCED
-// HERE, in visible_keys(): a query at position p sees keys p - window + 1 .. p, window in all.
+// Grouped-query attention over the paged cache with an online softmax, so no score matrix is ever
+// stored (Dao et al. 2022, "FlashAttention"; Ainslie et al. 2023 for the groups). THE SLIDING
+// WINDOW IS ENFORCED HERE, in visible_keys(): a query at position p sees keys p - window + 1 .. p,
+// window in all.
 #pragma once
 
 #include "base/thread_team.h"

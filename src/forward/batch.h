@@ -1,7 +1,8 @@
 // Batch: a flat list of tokens to be computed together, each with its sequence and position.
 //
 // Prefill, chunked prefill, decode of many sequences and checking of drafts are the same call with
-// different lists; nothing below knows which it is. Tokens of one sequence stand together, in order.
+// different lists; nothing below knows which it is. Tokens of one sequence stand together, in
+// order.
 #pragma once
 
 #include <vector>

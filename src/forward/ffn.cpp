@@ -7,7 +7,8 @@ namespace {
 
 // hidden = silu(gate) * up for this member's rows, kUpRows at a time: the gate goes straight to its
 // place, the up part into a small buffer that stays in the cache, and is folded in at once.
-void gate_and_up(const Step& step, const model::FfnWeights& w, const ActivationSet& input, u32 width) {
+void gate_and_up(const Step& step, const model::FfnWeights& w, const ActivationSet& input,
+                 u32 width) {
   constexpr u32 kPanels = kUpRows / kernels::kPanelRows;
   Scratch& s = step.scratch;
   f32* up = step.mine().up;
@@ -41,8 +42,8 @@ void ffn_block(const Step& step, u32 layer, Tap& tap) {
   const u32 dim = step.model.spec.dim;
 
   watch_norm(step, tap, trace::Point::kFfnNorm, layer, w.norm);
-  const ActivationSet& normed =
-      convert(step, {.values = s.residual, .stride = dim, .depth = dim, .norm = w.norm}, step.tokens());
+  const ActivationSet& normed = convert(
+      step, {.values = s.residual, .stride = dim, .depth = dim, .norm = w.norm}, step.tokens());
   gate_and_up(step, w, normed, width);
   step.worker.barrier();
   watch_rows(step, tap, trace::Point::kFfnHidden, layer, s.hidden, width);

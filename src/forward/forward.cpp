@@ -22,8 +22,8 @@ void find_runs(const Batch& batch, Scratch& scratch) {
   }
 }
 
-// Embeddings, and the cosines and sines of the rotary angles. The angle is rounded to float32 before its
-// cosine is taken, as the reference does.
+// Embeddings, and the cosines and sines of the rotary angles. The angle is rounded to float32
+// before its cosine is taken, as the reference does.
 void embed(const Step& step) {
   Scratch& s = step.scratch;
   const u32 dim = step.model.spec.dim;
@@ -107,9 +107,9 @@ void forward(const model::Model& model, const kernels::Kernels& kernels, const B
   });
 }
 
-template void forward(const model::Model&, const kernels::Kernels&, const Batch&, KvCache&, Scratch&,
-                      ThreadTeam&, trace::TapOff&);
-template void forward(const model::Model&, const kernels::Kernels&, const Batch&, KvCache&, Scratch&,
-                      ThreadTeam&, trace::TapOn&);
+template void forward(const model::Model&, const kernels::Kernels&, const Batch&, KvCache&,
+                      Scratch&, ThreadTeam&, trace::TapOff&);
+template void forward(const model::Model&, const kernels::Kernels&, const Batch&, KvCache&,
+                      Scratch&, ThreadTeam&, trace::TapOn&);
 
 }  // namespace orrery::forward

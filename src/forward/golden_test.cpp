@@ -1,5 +1,6 @@
-// Tiny checkpoints of both worlds against what transformers computed from them (tests/golden/README.md):
-// logits past every switch point, the residual stream layer by layer, greedy continuations.
+// Tiny checkpoints of both worlds against what transformers computed from them
+// (tests/golden/README.md): logits past every switch point, the residual stream layer by layer,
+// greedy continuations.
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -28,10 +29,12 @@ class Loaded {
     checkpoint_ = std::move(*opened);
     const auto description = model::describe(*checkpoint_);
     if (!description) throw std::runtime_error(description.error().message);
-    auto bound = model::bind(*checkpoint_, *description, {.exact = exact}, parallel_on(team_), no_progress());
+    auto bound = model::bind(*checkpoint_, *description, {.exact = exact}, parallel_on(team_),
+                             no_progress());
     if (!bound) throw std::runtime_error(bound.error().message);
     model_ = std::move(*bound);
-    cache_ = *KvCache::make(model_.spec, exact ? kernels::KvFormat::kF32 : kernels::KvFormat::kF16, 256, 1);
+    cache_ = *KvCache::make(model_.spec, exact ? kernels::KvFormat::kF32 : kernels::KvFormat::kF16,
+                            256, 1);
     scratch_ = *Scratch::make(model_, 256, 256, team_.size());
     sequence_ = *cache_.open_sequence();
   }
@@ -116,7 +119,8 @@ TEST_P(Golden, LogitsAtEveryLength) {
     const std::vector<f32> golden = npy(prompt["logits"]);
     const std::span<const f32> all = model.run(ids, 0);
     std::vector<f32> ours;
-    for (u32 p : positions) ours.insert(ours.end(), all.begin() + p * vocab, all.begin() + (p + 1) * vocab);
+    for (u32 p : positions)
+      ours.insert(ours.end(), all.begin() + p * vocab, all.begin() + (p + 1) * vocab);
     ASSERT_EQ(ours.size(), golden.size());
     EXPECT_LE(relative_l2(ours, golden), GetParam().bound()) << ids.size() << " tokens";
   }
@@ -136,7 +140,8 @@ TEST_P(Golden, ResidualsLayerByLayer) {
     if (!embedding && event.header.point != trace::Point::kResidual) continue;
     const u64 row = (embedding ? 0 : event.header.layer + 1) * ids.size() + event.header.row;
     ASSERT_EQ(event.values.size(), dim);
-    EXPECT_LE(relative_l2(event.values, std::span(golden).subspan(row * dim, dim)), GetParam().bound())
+    EXPECT_LE(relative_l2(event.values, std::span(golden).subspan(row * dim, dim)),
+              GetParam().bound())
         << "layer " << event.header.layer << ", token " << event.header.row;
     ++seen;
   }

@@ -14,7 +14,8 @@ u64 head_bytes(const model::LayerSpec& layer, kernels::KvFormat format, u64 toke
 u64 kv_bytes_per_token(const model::ModelSpec& spec, kernels::KvFormat format) {
   u64 bytes = 0;
   for (const model::LayerSpec& layer : spec.layers)
-    bytes += std::get<model::GroupedAttention>(layer.attention).kv_heads * head_bytes(layer, format, 1);
+    bytes +=
+        std::get<model::GroupedAttention>(layer.attention).kv_heads * head_bytes(layer, format, 1);
   return bytes;
 }
 
@@ -35,8 +36,9 @@ Result<KvCache> KvCache::make(const model::ModelSpec& spec, kernels::KvFormat fo
     return fail("a key/value cache of {} positions is too large to address", tokens);
   auto memory = HugeBuffer::allocate(*bytes);
   if (!memory)
-    return fail("no memory for a key/value cache of {} positions ({} MiB); ask for a shorter context",
-                tokens, *bytes >> 20);
+    return fail(
+        "no memory for a key/value cache of {} positions ({} MiB); ask for a shorter context",
+        tokens, *bytes >> 20);
   cache.memory_ = std::move(*memory);
   cache.page_count_ = u32(pages);
   cache.tables_.resize(sequences_max);
@@ -63,8 +65,8 @@ Result<void> KvCache::reserve(u32 sequence, u32 length) {
   std::vector<u32>& pages = tables_[sequence].pages;
   while (u64(pages.size()) * kPageTokens < length) {
     if (free_.empty())
-      return fail("the context is full: {} positions do not fit the {} of the key/value cache", length,
-                  tokens_max());
+      return fail("the context is full: {} positions do not fit the {} of the key/value cache",
+                  length, tokens_max());
     pages.push_back(free_.back());
     free_.pop_back();
   }

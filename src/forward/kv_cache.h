@@ -1,9 +1,9 @@
 // KvCache: keys and values of all sequences, in pages.
 //
-// A page holds kPageTokens positions of one sequence, for all layers and heads: per layer and KV head
-// first the keys, [tiles of 16][head_dim][16], so that a query meets 16 keys with one multiply-add, then
-// the values, [position][head_dim]. A sequence is a list of pages; page size is no part of any result.
-// Kwon et al. 2023, "PagedAttention".
+// A page holds kPageTokens positions of one sequence, for all layers and heads: per layer and KV
+// head first the keys, [tiles of 16][head_dim][16], so that a query meets 16 keys with one
+// multiply-add, then the values, [position][head_dim]. A sequence is a list of pages; page size is
+// no part of any result. Kwon et al. 2023, "PagedAttention".
 #pragma once
 
 #include <vector>

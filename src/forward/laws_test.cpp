@@ -1,6 +1,6 @@
-// Laws of the forward pass over generated ModelSpecs, which need no oracle: what may not change a bit of
-// the logits (chunking, threads, batch mates, pages, watching) and what must agree (a window wider than
-// the text is none; shared heads are repeated heads). Also: a pass allocates nothing.
+// Laws of the forward pass over generated ModelSpecs, which need no oracle: what may not change a
+// bit of the logits (chunking, threads, batch mates, pages, watching) and what must agree (a window
+// wider than the text is none; shared heads are repeated heads). Also: a pass allocates nothing.
 #include <gtest/gtest.h>
 
 #include <atomic>
@@ -13,9 +13,7 @@
 #include "forward/forward.h"
 #include "support/random_model.h"
 
-namespace {
-std::atomic<long> allocations{0};
-}
+std::atomic<long> allocations{0};  // not hidden: the sampler's test looks at it too
 // Not inlined: g++ 12 otherwise sees free() of what new gave and warns.
 [[gnu::noinline]] void* operator new(std::size_t size) {
   ++allocations;
@@ -41,10 +39,10 @@ Case make_case(u32 seed) {
   const auto pick = [&](std::initializer_list<u32> from) {
     return *(from.begin() + random() % from.size());
   };
-  constexpr Format kFormats[] = {Format::kF32,  Format::kF16,  Format::kBF16, Format::kQ8_0,
-                                 Format::kQ4_0, Format::kQ4_1, Format::kQ5_0, Format::kQ5_1,
-                                 Format::kIQ4_NL, Format::kQ4_K, Format::kQ6_K, Format::kQ5_K,
-                                 Format::kQ2_K, Format::kQ3_K, Format::kIQ4_XS};
+  constexpr Format kFormats[] = {Format::kF32,    Format::kF16,  Format::kBF16,  Format::kQ8_0,
+                                 Format::kQ4_0,   Format::kQ4_1, Format::kQ5_0,  Format::kQ5_1,
+                                 Format::kIQ4_NL, Format::kQ4_K, Format::kQ6_K,  Format::kQ5_K,
+                                 Format::kQ2_K,   Format::kQ3_K, Format::kIQ4_XS};
   Case c;
   c.seed = seed;
   c.format = kFormats[seed % std::size(kFormats)];
@@ -75,7 +73,7 @@ Case make_case(u32 seed) {
 
 struct RunOptions {
   u32 chunk = 512, threads = 1;
-  bool mates = false;   // other sequences in every batch
+  bool mates = false;    // other sequences in every batch
   u32 pages_before = 0;  // pages that other sequences took first
   trace::TapOn* tap = nullptr;
   kernels::KvFormat kv = kernels::KvFormat::kF16;
@@ -89,7 +87,8 @@ std::vector<i32> random_tokens(u32 count, u32 vocab, u32 seed) {
 }
 
 // Logits of every position [tokens, vocab].
-std::vector<f32> logits_of(const model::Model& m, const std::vector<i32>& tokens, const RunOptions& o) {
+std::vector<f32> logits_of(const model::Model& m, const std::vector<i32>& tokens,
+                           const RunOptions& o) {
   const kernels::Kernels kernels = *kernels::resolve_from_environment();
   const u32 mates = o.mates ? 3 : 0, vocab = m.spec.vocab;
   ThreadTeam team(o.threads);
@@ -97,7 +96,8 @@ std::vector<f32> logits_of(const model::Model& m, const std::vector<i32>& tokens
   Scratch scratch = *Scratch::make(m, o.chunk + 16, o.chunk + 16, o.threads);
   const u32 stranger = *cache.open_sequence();
   EXPECT_TRUE(cache.reserve(stranger, o.pages_before * kPageTokens));
-  const u32 mate_numbers[] = {*cache.open_sequence(), *cache.open_sequence(), *cache.open_sequence()};
+  const u32 mate_numbers[] = {*cache.open_sequence(), *cache.open_sequence(),
+                              *cache.open_sequence()};
   const u32 sequence = *cache.open_sequence();
   std::vector<f32> out;
   std::vector<trace::TapRow> rows;
@@ -120,7 +120,8 @@ std::vector<f32> logits_of(const model::Model& m, const std::vector<i32>& tokens
     EXPECT_TRUE(check(m, batch, scratch));
     if (o.tap) {
       rows.clear();
-      for (const BatchToken& token : batch.tokens) rows.push_back({token.sequence, token.position, true});
+      for (const BatchToken& token : batch.tokens)
+        rows.push_back({token.sequence, token.position, true});
       o.tap->begin_step(at, {.points = ~u64(0), .rows = trace::Rows::kAll}, rows);
       forward(m, kernels, batch, cache, scratch, team, *o.tap);
     } else {
@@ -199,7 +200,8 @@ TEST_P(Laws, AWindowAsWideAsTheTextIsNone) {
 }
 
 TEST_P(Laws, KvFormatsStayClose) {
-  if (info(c.format).block_elements > 1) return;  // their int8 activations jump where a value rounds
+  if (info(c.format).block_elements > 1)
+    return;  // their int8 activations jump where a value rounds
   const std::vector<f32> exact = logits_of(random.model, tokens, {.kv = kernels::KvFormat::kF32});
   for (kernels::KvFormat kv : {kernels::KvFormat::kF16, kernels::KvFormat::kBf16}) {
     const std::vector<f32> got = logits_of(random.model, tokens, {.kv = kv});
@@ -238,7 +240,8 @@ TEST(Forward, AllocatesNothingAfterStart) {
   const auto pass = [&](u32 count) {
     batch.tokens.clear();
     for (u32 i = 0; i < count; ++i)
-      batch.tokens.push_back({i32(position % c.spec.vocab), sequence, position + i, i + 1 == count});
+      batch.tokens.push_back(
+          {i32(position % c.spec.vocab), sequence, position + i, i + 1 == count});
     position += count;
     ASSERT_TRUE(check(random.model, batch, scratch));
     ASSERT_TRUE(cache.reserve(sequence, position));

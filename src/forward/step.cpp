@@ -3,8 +3,8 @@
 namespace orrery::forward {
 namespace {
 
-// The panels of a product that fall to this member when the bytes of all products are laid end to end
-// and cut into equal pieces: members that read the same number of bytes arrive together.
+// The panels of a product that fall to this member when the bytes of all products are laid end to
+// end and cut into equal pieces: members that read the same number of bytes arrive together.
 Range my_panels(const Worker& worker, u64 before, const model::Matrix& m, u64 total) {
   const auto first_panel_at = [&](u64 bytes) {
     if (bytes <= before) return u64(0);
@@ -58,8 +58,8 @@ void multiply(const Step& step, const ActivationSet& input, std::span<const Prod
     before += m.panels() * m.panel_bytes;
     if (panels.begin >= panels.end) continue;
     const kernels::Activations& x = input[kernels::activation_kind(m.layout)];
-    step.kernels.matmul[u8(m.layout)](m, x, u32(panels.begin), u32(panels.end), p.out,
-                                      p.out_stride, p.add);
+    step.kernels.matmul[u8(m.layout)](m, x, u32(panels.begin), u32(panels.end), p.out, p.out_stride,
+                                      p.add);
     add_bias(step, p, panels, x.columns);
   }
 }

@@ -1,8 +1,9 @@
-// Step: what the blocks of one forward pass share: the model, the batch, the scratch, and this member of
-// the thread team. Every member runs the same code on its share and meets the others at barriers.
+// Step: what the blocks of one forward pass share: the model, the batch, the scratch, and this
+// member of the thread team. Every member runs the same code on its share and meets the others at
+// barriers.
 //
-// The rule behind every split: members own rows of an output or whole queries; no sum is ever divided
-// between them, so the number of threads cannot change a bit.
+// The rule behind every split: members own rows of an output or whole queries; no sum is ever
+// divided between them, so the number of threads cannot change a bit.
 #pragma once
 
 #include <span>
@@ -26,20 +27,21 @@ struct Step {
   [[nodiscard]] ThreadScratch& mine() const { return scratch.threads[worker.index()]; }
 };
 
-// Rows on their way into matrix products: [rows, depth] at `stride` floats, normed first when `norm` is
-// given, converted into every activation kind that the model reads.
+// Rows on their way into matrix products: [rows, depth] at `stride` floats, normed first when
+// `norm` is given, converted into every activation kind that the model reads.
 struct Rows {
   const f32* values;
   u64 stride;
   u32 depth;
-  const f32* norm = nullptr;         // [depth] weights of an RMS norm
-  const u32* indices = nullptr;      // which rows; null: 0 .. count - 1
+  const f32* norm = nullptr;     // [depth] weights of an RMS norm
+  const u32* indices = nullptr;  // which rows; null: 0 .. count - 1
 };
 // Ends with all members seeing the result (one row: each makes its own and nobody waits).
 [[nodiscard]] const ActivationSet& convert(const Step& step, const Rows& rows, u32 count);
 
-// out[token, row] (+)= weights x input + bias. All products of one call read the same input; the panels
-// of all together are shared out by bytes. No barrier: the caller sets one before others read.
+// out[token, row] (+)= weights x input + bias. All products of one call read the same input; the
+// panels of all together are shared out by bytes. No barrier: the caller sets one before others
+// read.
 struct Product {
   const model::Matrix& weights;
   const f32* bias;  // [rows] or null

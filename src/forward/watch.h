@@ -1,8 +1,8 @@
 // Handing values to the tap, when there is one.
 //
-// Called after a barrier and before anyone overwrites the buffer; member 0 alone speaks, the others wait.
-// Watching reads what exists, or computes beside it, and cannot change a bit. With TapOff nothing of it
-// is compiled.
+// Called after a barrier and before anyone overwrites the buffer; member 0 alone speaks, the others
+// wait. Watching reads what exists, or computes beside it, and cannot change a bit. With TapOff
+// nothing of it is compiled.
 #pragma once
 
 #include "forward/step.h"
@@ -22,8 +22,9 @@ void watch_rows(const Step& step, Tap& tap, trace::Point point, u32 layer, const
   }
 }
 
-// Every row of the residual stream after the RMS norm with these weights. The pass itself norms rows one
-// by one on their way into a product and keeps none, so they are computed again for the viewer.
+// Every row of the residual stream after the RMS norm with these weights. The pass itself norms
+// rows one by one on their way into a product and keeps none, so they are computed again for the
+// viewer.
 template <typename Tap>
 void watch_norm(const Step& step, Tap& tap, trace::Point point, u32 layer, model::Vector norm) {
   if constexpr (Tap::kOn) {

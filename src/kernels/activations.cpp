@@ -27,8 +27,12 @@ u64 lay_out(Activations& to, u8* memory) {
   const u64 columns = to.columns, slabs = u64(to.blocks()) * columns;
   const u64 padded = round_up(to.depth, kDepthGrain);
   switch (to.kind) {
-    case ActivationKind::kF32: pieces.take(to.f32_values, columns * padded); break;
-    case ActivationKind::kBf16: pieces.take(to.bf16_values, columns * padded); break;
+    case ActivationKind::kF32:
+      pieces.take(to.f32_values, columns * padded);
+      break;
+    case ActivationKind::kBf16:
+      pieces.take(to.bf16_values, columns * padded);
+      break;
     case ActivationKind::kInt8Per32:
       pieces.take(to.values, slabs * kBlockDepth);
       pieces.take(to.scales, slabs * 8);

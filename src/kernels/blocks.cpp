@@ -66,7 +66,8 @@ void read_q2_k(const u8* from, BlockS& to) {
   to.dmin = load_u16(from + 82);
 }
 
-// high bits[32], q[64], scales[12], d. A high bit that is *clear* takes 4 away; stored with 128 on top.
+// high bits[32], q[64], scales[12], d. A high bit that is *clear* takes 4 away; stored with 128 on
+// top.
 void read_q3_k(const u8* from, BlockS& to) {
   read_pairs_of_bits(from + 32, to.q);
   for (u32 run = 0; run < 8; ++run)
@@ -140,19 +141,32 @@ void read_iq4_xs(const u8* from, BlockS& to) {
 
 FormatShape shape_of(Format format) {
   switch (format) {
-    case Format::kQ4_0: return {FormatShape::kE, 8, false};
-    case Format::kQ4_1: return {FormatShape::kE, 0, true};
-    case Format::kQ5_0: return {FormatShape::kE, 128, false};
-    case Format::kQ5_1: return {FormatShape::kE, 0, true};
-    case Format::kQ8_0: return {FormatShape::kE, 128, false};
-    case Format::kIQ4_NL: return {FormatShape::kE, 128, false};
-    case Format::kQ2_K: return {FormatShape::kS, 0, true};
-    case Format::kQ3_K: return {FormatShape::kS, 128, false};
-    case Format::kQ4_K: return {FormatShape::kS, 0, true};
-    case Format::kQ5_K: return {FormatShape::kS, 0, true};
-    case Format::kQ6_K: return {FormatShape::kS, 32, false};
-    case Format::kIQ4_XS: return {FormatShape::kS, 128, false};
-    default: return {FormatShape::kNone, 0, false};
+    case Format::kQ4_0:
+      return {FormatShape::kE, 8, false};
+    case Format::kQ4_1:
+      return {FormatShape::kE, 0, true};
+    case Format::kQ5_0:
+      return {FormatShape::kE, 128, false};
+    case Format::kQ5_1:
+      return {FormatShape::kE, 0, true};
+    case Format::kQ8_0:
+      return {FormatShape::kE, 128, false};
+    case Format::kIQ4_NL:
+      return {FormatShape::kE, 128, false};
+    case Format::kQ2_K:
+      return {FormatShape::kS, 0, true};
+    case Format::kQ3_K:
+      return {FormatShape::kS, 128, false};
+    case Format::kQ4_K:
+      return {FormatShape::kS, 0, true};
+    case Format::kQ5_K:
+      return {FormatShape::kS, 0, true};
+    case Format::kQ6_K:
+      return {FormatShape::kS, 32, false};
+    case Format::kIQ4_XS:
+      return {FormatShape::kS, 128, false};
+    default:
+      return {FormatShape::kNone, 0, false};
   }
 }
 
@@ -181,19 +195,27 @@ void read_block(Format format, const u8* from, BlockE& to) {
       read_nibbles(from + 2, to.q);
       for (u8& q : to.q) q = kNonLinear[q];
       return;
-    default: std::memset(&to, 0, sizeof to);
+    default:
+      std::memset(&to, 0, sizeof to);
   }
 }
 
 void read_block(Format format, const u8* from, BlockS& to) {
   switch (format) {
-    case Format::kQ2_K: return read_q2_k(from, to);
-    case Format::kQ3_K: return read_q3_k(from, to);
-    case Format::kQ4_K: return read_q4_k(from, to);
-    case Format::kQ5_K: return read_q5_k(from, to);
-    case Format::kQ6_K: return read_q6_k(from, to);
-    case Format::kIQ4_XS: return read_iq4_xs(from, to);
-    default: std::memset(&to, 0, sizeof to);
+    case Format::kQ2_K:
+      return read_q2_k(from, to);
+    case Format::kQ3_K:
+      return read_q3_k(from, to);
+    case Format::kQ4_K:
+      return read_q4_k(from, to);
+    case Format::kQ5_K:
+      return read_q5_k(from, to);
+    case Format::kQ6_K:
+      return read_q6_k(from, to);
+    case Format::kIQ4_XS:
+      return read_iq4_xs(from, to);
+    default:
+      std::memset(&to, 0, sizeof to);
   }
 }
 

@@ -1,8 +1,8 @@
 // Blocks of file formats as plain integers: the one place that knows how GGUF lays out its bits.
 //
 // Every quantised format is read into one of two shapes, by its arithmetic (kernels/packed.h): a
-// BlockE of 32 values under one scale, or a BlockS of 256 values with sub-scales. Decoding multiplies
-// them out, packing interleaves them; neither looks at the file's bytes itself.
+// BlockE of 32 values under one scale, or a BlockS of 256 values with sub-scales. Decoding
+// multiplies them out, packing interleaves them; neither looks at the file's bytes itself.
 #pragma once
 
 #include "base/format.h"
@@ -12,12 +12,12 @@ namespace orrery::kernels {
 
 // weight = d * (q - offset) + m
 struct BlockE {
-  u16 d, m;    // f16 bits; m is 0 for formats without a min
+  u16 d, m;  // f16 bits; m is 0 for formats without a min
   u8 q[32];
 };
 
-// weight = (d * scale[j]) * (q - offset) - dmin * min[j], where j counts sub-blocks of 16 values. Formats with
-// sub-blocks of 32 repeat each scale and min.
+// weight = (d * scale[j]) * (q - offset) - dmin * min[j], where j counts sub-blocks of 16 values.
+// Formats with sub-blocks of 32 repeat each scale and min.
 struct BlockS {
   u16 d, dmin;  // f16 bits
   i8 scale[16];

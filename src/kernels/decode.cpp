@@ -1,7 +1,7 @@
 // Decoding: any supported file format to float32, bit for bit what PyPI `gguf` gives.
 //
-// The order of the float operations is the format's definition (gguf/quants.py): the scales multiply
-// first, then the integer, then the min is added or taken away; nothing is fused.
+// The order of the float operations is the format's definition (gguf/quants.py): the scales
+// multiply first, then the integer, then the min is added or taken away; nothing is fused.
 #include <bit>
 #include <cmath>
 #include <cstring>
@@ -45,8 +45,8 @@ void decode_s(Format format, FormatShape shape, const u8* from, u64 n, f32* to) 
   }
 }
 
-// OCP microscaling FP4 (e2m1) with a shared power of two: the table holds the values doubled, so the
-// scale is half of 2^(e - 127), and its two smallest are subnormal.
+// OCP microscaling FP4 (e2m1) with a shared power of two: the table holds the values doubled, so
+// the scale is half of 2^(e - 127), and its two smallest are subnormal.
 void decode_mxfp4(const u8* from, u64 n, f32* to) {
   static constexpr i8 kValues[16] = {0, 1, 2, 3, 4, 6, 8, 12, 0, -1, -2, -3, -4, -6, -8, -12};
   for (u64 at = 0; at < n; at += 32, from += 17) {
@@ -72,14 +72,18 @@ bool can_decode(Format format) {
     case Format::kF16:
     case Format::kBF16:
     case Format::kF64:
-    case Format::kMXFP4: return true;
-    default: return shape_of(format).kind != FormatShape::kNone;
+    case Format::kMXFP4:
+      return true;
+    default:
+      return shape_of(format).kind != FormatShape::kNone;
   }
 }
 
 bool decode(Format format, const u8* from, u64 n, f32* to) {
   switch (format) {
-    case Format::kF32: std::memcpy(to, from, n * sizeof(f32)); return true;
+    case Format::kF32:
+      std::memcpy(to, from, n * sizeof(f32));
+      return true;
     case Format::kF16:
       for (u64 i = 0; i < n; ++i) to[i] = f32_from_f16(load<u16>(from, i));
       return true;
@@ -89,8 +93,11 @@ bool decode(Format format, const u8* from, u64 n, f32* to) {
     case Format::kF64:
       for (u64 i = 0; i < n; ++i) to[i] = f32(load<f64>(from, i));
       return true;
-    case Format::kMXFP4: decode_mxfp4(from, n, to); return true;
-    default: break;
+    case Format::kMXFP4:
+      decode_mxfp4(from, n, to);
+      return true;
+    default:
+      break;
   }
   const FormatShape shape = shape_of(format);
   if (shape.kind == FormatShape::kE) decode_e(format, shape, from, n, to);
@@ -112,15 +119,20 @@ bool all_finite(Format format, const u8* from, u64 n) {
     case Format::kF64:  // as the float that it becomes
       for (u64 i = 0; i < n; ++i) finite &= std::isfinite(f32(load<f64>(from, i)));
       return finite;
-    case Format::kF16: return all_finite_f16(from, n, 2, 0);
+    case Format::kF16:
+      return all_finite_f16(from, n, 2, 0);
     case Format::kMXFP4:
-      for (u64 i = 0; i < blocks; ++i) finite &= from[17 * i] <= 252;  // 12 * 2^(e - 128) overflows above
+      for (u64 i = 0; i < blocks; ++i)
+        finite &= from[17 * i] <= 252;  // 12 * 2^(e - 128) overflows above
       return finite;
     case Format::kQ2_K:
       return all_finite_f16(from, blocks, 84, 80) && all_finite_f16(from, blocks, 84, 82);
-    case Format::kQ3_K: return all_finite_f16(from, blocks, 110, 108);
-    case Format::kQ6_K: return all_finite_f16(from, blocks, 210, 208);
-    default: break;
+    case Format::kQ3_K:
+      return all_finite_f16(from, blocks, 110, 108);
+    case Format::kQ6_K:
+      return all_finite_f16(from, blocks, 210, 208);
+    default:
+      break;
   }
   const FormatShape shape = shape_of(format);
   if (shape.kind == FormatShape::kNone) return true;

@@ -19,8 +19,9 @@ struct Golden {
 };
 
 Golden read_golden(Format format) {
-  std::ifstream file(std::string(ORRERY_SOURCE_DIR "/tests/golden/formats/") +
-                         std::string(name(format)) + ".bin", std::ios::binary);
+  std::ifstream file(
+      std::string(ORRERY_SOURCE_DIR "/tests/golden/formats/") + std::string(name(format)) + ".bin",
+      std::ios::binary);
   const std::vector<char> all{std::istreambuf_iterator<char>(file), {}};
   Golden golden;
   if (all.size() < 8) return golden;
@@ -37,14 +38,13 @@ bool same(f32 a, f32 b) {
 }
 
 constexpr Format kDecoded[] = {
-    Format::kF32,  Format::kF16,  Format::kBF16, Format::kF64,    Format::kQ4_0,   Format::kQ4_1,
-    Format::kQ5_0, Format::kQ5_1, Format::kQ8_0, Format::kQ2_K,   Format::kQ3_K,   Format::kQ4_K,
+    Format::kF32,  Format::kF16,  Format::kBF16,   Format::kF64,    Format::kQ4_0, Format::kQ4_1,
+    Format::kQ5_0, Format::kQ5_1, Format::kQ8_0,   Format::kQ2_K,   Format::kQ3_K, Format::kQ4_K,
     Format::kQ5_K, Format::kQ6_K, Format::kIQ4_NL, Format::kIQ4_XS, Format::kMXFP4};
 
 class EveryFormat : public testing::TestWithParam<Format> {};
-INSTANTIATE_TEST_SUITE_P(Decode, EveryFormat, testing::ValuesIn(kDecoded), [](const auto& test) {
-  return std::string(name(test.param));
-});
+INSTANTIATE_TEST_SUITE_P(Decode, EveryFormat, testing::ValuesIn(kDecoded),
+                         [](const auto& test) { return std::string(name(test.param)); });
 
 TEST_P(EveryFormat, DecodesToTheBitsOfGguf) {
   const Golden golden = read_golden(GetParam());
@@ -56,8 +56,8 @@ TEST_P(EveryFormat, DecodesToTheBitsOfGguf) {
         << "value " << i << ": " << decoded[i] << ", gguf gives " << golden.values[i];
 }
 
-// The golden bytes as a matrix of one row repeated with different starts; every packed row decodes to
-// what the file's row decodes to, in the format's own layout and in the exact one.
+// The golden bytes as a matrix of one row repeated with different starts; every packed row decodes
+// to what the file's row decodes to, in the format's own layout and in the exact one.
 TEST_P(EveryFormat, PackedRowsDecodeToTheSameBits) {
   const Golden golden = read_golden(GetParam());
   const FormatInfo& format = info(GetParam());

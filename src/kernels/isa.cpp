@@ -49,11 +49,16 @@ bool cpu_has(Isa isa) {
 #if defined(__x86_64__)
   static const CpuFeatures has = detect();
   switch (isa) {
-    case Isa::kAvx2: return has.avx2;
-    case Isa::kAvxVnni: return has.avx_vnni;
-    case Isa::kAvx512: return has.avx512;
-    case Isa::kAvx512Vnni: return has.avx512_vnni;
-    default: return false;
+    case Isa::kAvx2:
+      return has.avx2;
+    case Isa::kAvxVnni:
+      return has.avx_vnni;
+    case Isa::kAvx512:
+      return has.avx512;
+    case Isa::kAvx512Vnni:
+      return has.avx512_vnni;
+    default:
+      return false;
   }
 #endif
   return false;

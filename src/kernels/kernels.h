@@ -1,12 +1,13 @@
 // Kernels: the table of functions that do all the arithmetic, and the plain structs they take.
 //
 // One meaning, several rungs. `scalar/` fills every slot and is the oracle: the only place where
-// meaning is defined. Each rung (avx2, avx_vnni, avx512, avx512_vnni, ...) overwrites the slots that it
-// improves and must give the same bits; `resolve()` climbs as far as the CPU and ORRERY_ISA allow.
+// meaning is defined. Each rung (avx2, avx_vnni, avx512, avx512_vnni, ...) overwrites the slots
+// that it improves and must give the same bits; `resolve()` climbs as far as the CPU and ORRERY_ISA
+// allow.
 //
 // The repeatability contract lives here: each output is one fixed sequence of operations along the
-// depth K, whatever the number of columns, panels or threads; `-ffp-contract=off`, explicit fma only.
-// Kernels see plain structs and pointers: no containers, one indirect call a row block.
+// depth K, whatever the number of columns, panels or threads; `-ffp-contract=off`, explicit fma
+// only. Kernels see plain structs and pointers: no containers, one indirect call a row block.
 #pragma once
 
 #include <string_view>
@@ -21,14 +22,14 @@ namespace orrery::kernels {
 enum class Isa : u8 { kScalar, kAvx2, kAvxVnni, kAvx512, kAvx512Vnni };
 inline constexpr u32 kIsaCount = 5;
 [[nodiscard]] std::string_view name(Isa isa);  // "scalar", "avx2", "avx_vnni", "avx512", ...
-[[nodiscard]] bool cpu_has(Isa isa);           // CPUID and the operating system's permission (XGETBV)
+[[nodiscard]] bool cpu_has(Isa isa);  // CPUID and the operating system's permission (XGETBV)
 
 enum class KvFormat : u8 { kF16, kBf16, kF32 };
 [[nodiscard]] u32 kv_element_bytes(KvFormat format);
 
-// A tile of keys is 16 positions; a chunk is 512. Attention is defined as: within a chunk (aligned to
-// multiples of 512 of the absolute position) a single softmax over its visible keys; the chunks are then
-// combined left to right. So no split of the work can change a bit (forward/attention.h).
+// A tile of keys is 16 positions; a chunk is 512. Attention is defined as: within a chunk (aligned
+// to multiples of 512 of the absolute position) a single softmax over its visible keys; the chunks
+// are then combined left to right. So no split of the work can change a bit (forward/attention.h).
 inline constexpr u32 kKeyTile = 16;
 inline constexpr u32 kKeyChunk = 512;
 
@@ -36,32 +37,32 @@ inline constexpr u32 kKeyChunk = 512;
 // V is stored [key][value_dim]; both in KvFormat, both contiguous within a page of the cache.
 struct AttentionChunk {
   KvFormat format;
-  u32 head_dim, value_dim;   // multiples of 8
-  f32 scale;                 // softmax scale, on q.k
-  u32 queries;               // how many queries are answered together; they share all keys of the pages
-  const f32* const* q;       // [queries] -> [head_dim]
-  u32 page_tiles;            // 16-key tiles in a page of the cache
+  u32 head_dim, value_dim;  // multiples of 8
+  f32 scale;                // softmax scale, on q.k
+  u32 queries;          // how many queries are answered together; they share all keys of the pages
+  const f32* const* q;  // [queries] -> [head_dim]
+  u32 page_tiles;       // 16-key tiles in a page of the cache
   const void* const* k_pages;  // pages of this chunk, in order: [page_tiles][head_dim][16]
   const void* const* v_pages;  // [page_tiles * 16][value_dim]
-  const u32* key_begin;      // [queries] first visible key, relative to the chunk, 0 .. 512
-  const u32* key_end;        // [queries] one past the last visible key, relative to the chunk
+  const u32* key_begin;        // [queries] first visible key, relative to the chunk, 0 .. 512
+  const u32* key_end;          // [queries] one past the last visible key, relative to the chunk
   // In and out, the running softmax of each query (start: max = -inf, sum = 0, value = 0):
-  f32* max;                  // [queries]
-  f32* sum;                  // [queries]
-  f32* const* value;         // [queries] -> [value_dim], not yet divided by sum
-  f32* scratch;              // at least attention_scratch_floats(...) floats, 64-byte aligned
+  f32* max;           // [queries]
+  f32* sum;           // [queries]
+  f32* const* value;  // [queries] -> [value_dim], not yet divided by sum
+  f32* scratch;       // at least attention_scratch_floats(...) floats, 64-byte aligned
 };
 [[nodiscard]] u64 attention_scratch_floats(u32 queries_max, u32 head_dim, u32 value_dim);
 
 struct Kernels {
   Isa isa = Isa::kScalar;
 
-  // out[column * out_stride + row] = sum over K of weight[row][k] * activation[column][k], for the rows
-  // of panels [panel_begin, panel_end) and all columns. Rows past weights.rows in the last panel are
-  // not written. `add`: the sum is added to what stands in out instead (one float addition at the end).
-  // One slot a packed layout.
-  using Matmul = void (*)(const PackedMatrix& weights, const Activations& activations, u32 panel_begin,
-                          u32 panel_end, f32* out, u64 out_stride, bool add);
+  // out[column * out_stride + row] = sum over K of weight[row][k] * activation[column][k], for the
+  // rows of panels [panel_begin, panel_end) and all columns. Rows past weights.rows in the last
+  // panel are not written. `add`: the sum is added to what stands in out instead (one float
+  // addition at the end). One slot a packed layout.
+  using Matmul = void (*)(const PackedMatrix& weights, const Activations& activations,
+                          u32 panel_begin, u32 panel_end, f32* out, u64 out_stride, bool add);
   Matmul matmul[kLayoutCount] = {};
   Isa matmul_isa[kLayoutCount] = {};  // the rung that filled each slot, for `inspect --kernels`
 
@@ -69,26 +70,27 @@ struct Kernels {
   // x[column * x_stride + k]. Definition of each kind: kernels/activations.h.
   void (*quantize)(const f32* x, u64 x_stride, const Activations& to, u32 begin, u32 end) = nullptr;
 
-  // out[i] = x[i] / sqrt(mean(x^2) + eps) * weight[i]. Sum of squares in 16 interleaved lanes, then the
-  // tree of reduce16(). Zhang & Sennrich 2019, eq. 4.
+  // out[i] = x[i] / sqrt(mean(x^2) + eps) * weight[i]. Sum of squares in 16 interleaved lanes, then
+  // the tree of reduce16(). Zhang & Sennrich 2019, eq. 4.
   void (*rms_norm)(const f32* x, const f32* weight, f32* out, u32 n, f32 eps) = nullptr;
 
   // Rotates pairs of `x` [heads][head_dim] in place by the angles whose cosines and sines are given
   // [rotary_dim / 2]; half-split pairs (i, i + rotary_dim / 2). Su et al. 2021, eq. 34.
-  void (*rope)(f32* x, u32 heads, u32 head_dim, u32 rotary_dim, const f32* cos, const f32* sin) = nullptr;
+  void (*rope)(f32* x, u32 heads, u32 head_dim, u32 rotary_dim, const f32* cos,
+               const f32* sin) = nullptr;
 
   // out[i] = silu(gate[i]) * up[i] with silu(x) = x / (1 + exp(-x)). Shazeer 2020, SwiGLU.
   void (*swiglu)(const f32* gate, const f32* up, f32* out, u32 n) = nullptr;
 
-  void (*add)(const f32* x, f32* to, u32 n) = nullptr;    // to[i] += x[i]
-  void (*scale)(f32 factor, f32* x, u32 n) = nullptr;     // x[i] *= factor
-  f32 (*max)(const f32* x, u32 n) = nullptr;              // largest of n >= 1 values
+  void (*add)(const f32* x, f32* to, u32 n) = nullptr;  // to[i] += x[i]
+  void (*scale)(f32 factor, f32* x, u32 n) = nullptr;   // x[i] *= factor
+  f32 (*max)(const f32* x, u32 n) = nullptr;            // largest of n >= 1 values
   // Replaces x by exp(x - max) and returns the sum (16 lanes, then reduce16()).
   f32 (*exp_sum)(f32* x, u32 n, f32 max) = nullptr;
 
   // Writes a new key and value row into the cache's tile layout (see AttentionChunk).
-  void (*store_kv)(KvFormat format, const f32* k, const f32* v, u32 head_dim, u32 value_dim, void* k_tile,
-                   void* v_row, u32 lane) = nullptr;
+  void (*store_kv)(KvFormat format, const f32* k, const f32* v, u32 head_dim, u32 value_dim,
+                   void* k_tile, void* v_row, u32 lane) = nullptr;
   void (*attend)(const AttentionChunk& chunk) = nullptr;
 
   // One row of a packed matrix as floats [cols]: the embedding of a token.

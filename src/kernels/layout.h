@@ -1,7 +1,8 @@
 // The byte geometry of the packed layouts, shared by packing, the scalar oracle and the fast rungs.
 //
 // One row a layout: how many header and data bytes 32 values of K take for 16 rows. Everything else
-// (where a block, its scales and a quant lie) follows from that. docs/formats/packed.md has pictures.
+// (where a block, its scales and a quant lie) follows from that. docs/formats/packed.md has
+// pictures.
 #pragma once
 
 #include <string_view>
@@ -32,7 +33,8 @@ struct LayoutInfo {
 }
 
 // Headers of the layouts with sub-scales: byte offsets within the header.
-//   S4M, S8M: low[128]: low nibble, 4 bits of the scale of sub-block i / 16 and row i % 16; high nibble,
+//   S4M, S8M: low[128]: low nibble, 4 bits of the scale of sub-block i / 16 and row i % 16; high
+//   nibble,
 //             4 bits of the min of sub-block i / 32 * 2 + i % 2 and row i % 32 / 2 (mins of two
 //             neighbours side by side, because they are multiplied in pairs);
 //             high[64]: bits 0-1 and 2-3 go on top of scale i and min i, bits 4-5 and 6-7 on top of

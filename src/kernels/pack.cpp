@@ -1,8 +1,9 @@
-// Packing: rows of a file format into panels of 16, interleaved for the kernels (docs/formats/packed.md).
+// Packing: rows of a file format into panels of 16, interleaved for the kernels
+// (docs/formats/packed.md).
 //
-// A quantised row is read block by block into plain integers (kernels/blocks.h) and its dwords of four
-// neighbouring k are dealt out to the panel; floats are widened and dealt out by k. It only moves and
-// regroups bits: no value changes, which is why any bytes are safe here.
+// A quantised row is read block by block into plain integers (kernels/blocks.h) and its dwords of
+// four neighbouring k are dealt out to the panel; floats are widened and dealt out by k. It only
+// moves and regroups bits: no value changes, which is why any bytes are safe here.
 #include <cstring>
 
 #include "base/half.h"
@@ -61,7 +62,8 @@ void deal(u32 grain_data_bytes, const u8* q, u32 row, u8* data) {
   deal_8_bits(q, row, data);
 }
 
-void pack_row_e(Format format, const LayoutInfo& layout, const u8* from, u32 cols, u32 row, u8* out) {
+void pack_row_e(Format format, const LayoutInfo& layout, const u8* from, u32 cols, u32 row,
+                u8* out) {
   const bool min = layout.grain_header_bytes == 64;
   const u32 file_bytes = info(format).block_bytes;
   for (u32 k = 0; k < cols; k += kBlockDepth) {
@@ -93,13 +95,14 @@ void pack_header_s(Layout layout, const BlockS& block, u32 row, u8* out) {
     return;
   }
   for (u32 j = 0; j < 16; ++j)
-    out[16 * j + row] = layout == Layout::kS2M ? u8(block.scale[j] | block.min[j] << 4)
-                                               : u8(block.scale[j]);
+    out[16 * j + row] =
+        layout == Layout::kS2M ? u8(block.scale[j] | block.min[j] << 4) : u8(block.scale[j]);
   store_u16(out + kScaleOffset16 + 2 * row, block.d);
   if (layout == Layout::kS2M) store_u16(out + kMinOffset16 + 2 * row, block.dmin);
 }
 
-void pack_row_s(Format format, const LayoutInfo& layout, const u8* from, u32 cols, u32 row, u8* out) {
+void pack_row_s(Format format, const LayoutInfo& layout, const u8* from, u32 cols, u32 row,
+                u8* out) {
   const u32 file_bytes = info(format).block_bytes;
   for (u32 k = 0; k < cols; k += kBlockDepth, from += file_bytes, out += block_bytes(layout, 8)) {
     BlockS block;
@@ -138,29 +141,42 @@ Result<Layout> layout_for(Format format, bool exact) {
   if (!can_decode(format)) return fail("weights in format {} cannot be used", name(format));
   if (exact) return Layout::kF32;
   switch (format) {
-    case Format::kF16: return Layout::kF16;
-    case Format::kBF16: return Layout::kBf16;
-    case Format::kMXFP4: return Layout::kBf16;  // four bits and a power of two: exact in bf16
-    case Format::kQ4_0: return Layout::kE4;
-    case Format::kQ4_1: return Layout::kE4M;
+    case Format::kF16:
+      return Layout::kF16;
+    case Format::kBF16:
+      return Layout::kBf16;
+    case Format::kMXFP4:
+      return Layout::kBf16;  // four bits and a power of two: exact in bf16
+    case Format::kQ4_0:
+      return Layout::kE4;
+    case Format::kQ4_1:
+      return Layout::kE4M;
     case Format::kQ8_0:
     case Format::kQ5_0:
-    case Format::kIQ4_NL: return Layout::kE8;
-    case Format::kQ5_1: return Layout::kE8M;
-    case Format::kQ4_K: return Layout::kS4M;
-    case Format::kQ5_K: return Layout::kS8M;
-    case Format::kQ6_K: return Layout::kS6;
+    case Format::kIQ4_NL:
+      return Layout::kE8;
+    case Format::kQ5_1:
+      return Layout::kE8M;
+    case Format::kQ4_K:
+      return Layout::kS4M;
+    case Format::kQ5_K:
+      return Layout::kS8M;
+    case Format::kQ6_K:
+      return Layout::kS6;
     case Format::kQ3_K:
-    case Format::kIQ4_XS: return Layout::kS8;
-    case Format::kQ2_K: return Layout::kS2M;
-    default: return Layout::kF32;
+    case Format::kIQ4_XS:
+      return Layout::kS8;
+    case Format::kQ2_K:
+      return Layout::kS2M;
+    default:
+      return Layout::kF32;
   }
 }
 
 u64 panel_bytes(Layout layout, u32 cols) {
   const LayoutInfo& row = info(layout);
-  const u32 grains = divide_up(cols, row.whole_blocks ? kBlockDepth : kDepthGrain) *
-                     (row.whole_blocks ? 8 : 1);
+  const u32 grains =
+      divide_up(cols, row.whole_blocks ? kBlockDepth : kDepthGrain) * (row.whole_blocks ? 8 : 1);
   const u64 whole = grains / 8 * block_bytes(row, 8);
   return grains % 8 ? whole + block_bytes(row, grains % 8) : whole;
 }

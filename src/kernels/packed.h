@@ -1,9 +1,9 @@
 // PackedMatrix: a weight matrix in the one layout that matrix x vector and matrix x matrix read.
 //
-// Rows go in panels of 16, the depth K in blocks of 256 (the last may be shorter, a multiple of 32); a
-// panel is one sequential stream of blocks, a block is a header (scales, in order of use) and data in
-// which 16 rows are interleaved by 4 values of K, so that 64 bytes are one operand of vpdpbusd and four
-// of them are rows of an AMX tile. docs/formats/packed.md has the byte layouts.
+// Rows go in panels of 16, the depth K in blocks of 256 (the last may be shorter, a multiple of
+// 32); a panel is one sequential stream of blocks, a block is a header (scales, in order of use)
+// and data in which 16 rows are interleaved by 4 values of K, so that 64 bytes are one operand of
+// vpdpbusd and four of them are rows of an AMX tile. docs/formats/packed.md has the byte layouts.
 //
 // File formats map onto few layouts, named by their arithmetic:
 //   scale per 32 ("E"):   weight = d * (q - offset) [+ m]    d, m are f16 each 32 values
@@ -44,9 +44,9 @@ enum class ActivationKind : u8 { kF32, kBf16, kInt8Per32, kInt8Per256 };
 
 struct PackedMatrix {
   Layout layout;
-  u32 rows, cols;      // as in the model: out = rows, depth K = cols
-  u64 panel_bytes;     // bytes of one panel
-  const u8* data;      // [panels][panel_bytes], 64-byte aligned; not owned
+  u32 rows, cols;   // as in the model: out = rows, depth K = cols
+  u64 panel_bytes;  // bytes of one panel
+  const u8* data;   // [panels][panel_bytes], 64-byte aligned; not owned
   [[nodiscard]] u32 panels() const { return divide_up(rows, kPanelRows); }
 };
 
@@ -58,9 +58,9 @@ struct PackedMatrix {
 [[nodiscard]] u64 panel_bytes(Layout layout, u32 cols);
 [[nodiscard]] u64 packed_bytes(Layout layout, u32 rows, u32 cols);
 
-// Packs one panel. `rows[r]` points to the file's bytes of row r in `format` (null: a row of zeros past
-// the end); `out` has panel_bytes(layout, cols). Safe for any bytes: NaN or infinite scales are found
-// by the loader's check, not here.
+// Packs one panel. `rows[r]` points to the file's bytes of row r in `format` (null: a row of zeros
+// past the end); `out` has panel_bytes(layout, cols). Safe for any bytes: NaN or infinite scales
+// are found by the loader's check, not here.
 void pack_panel(Format format, Layout layout, const u8* const rows[kPanelRows], u32 cols, u8* out);
 
 // Decodes `n` values (whole blocks) of a file format, bit for bit what PyPI `gguf` gives.

@@ -7,6 +7,9 @@ namespace orrery::kernels {
 
 void install_scalar(Kernels& kernels);
 void install_avx2(Kernels& kernels);
+void install_avx_vnni(Kernels& kernels);
+void install_avx512(Kernels& kernels);
+void install_avx512_vnni(Kernels& kernels);
 
 struct Rung {
   Isa isa;
@@ -14,7 +17,10 @@ struct Rung {
 };
 inline constexpr Rung kRungs[] = {
     {Isa::kScalar, install_scalar},
-    {Isa::kAvx2, install_avx2},
+#if defined(__x86_64__)
+    {Isa::kAvx2, install_avx2},     {Isa::kAvxVnni, install_avx_vnni},
+    {Isa::kAvx512, install_avx512}, {Isa::kAvx512Vnni, install_avx512_vnni},
+#endif
 };
 
 }  // namespace orrery::kernels

@@ -1,7 +1,8 @@
-// The oracle itself against plain double arithmetic: the tolerances follow from the roundings that the
-// definitions name, so a wrong term, offset or scale is far outside them.
+// The oracle itself against plain double arithmetic: the tolerances follow from the roundings that
+// the definitions name, so a wrong term, offset or scale is far outside them.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 
 #include "kernels/test_data.h"
@@ -15,23 +16,26 @@ using test::Data;
 f64 activation(const Activations& x, u32 column, u32 k) {
   const u64 padded = round_up(x.depth, kDepthGrain), slab = u64(k / 256) * x.columns + column;
   switch (x.kind) {
-    case ActivationKind::kF32: return x.f32_values[column * padded + k];
-    case ActivationKind::kBf16: return f32_from_bf16(x.bf16_values[column * padded + k]);
+    case ActivationKind::kF32:
+      return x.f32_values[column * padded + k];
+    case ActivationKind::kBf16:
+      return f32_from_bf16(x.bf16_values[column * padded + k]);
     case ActivationKind::kInt8Per32:
       return f64(x.values[slab * 256 + k % 256]) * x.scales[slab * 8 + k % 256 / 32];
-    case ActivationKind::kInt8Per256: return f64(x.values[slab * 256 + k % 256]) * x.scales[slab];
+    case ActivationKind::kInt8Per256:
+      return f64(x.values[slab * 256 + k % 256]) * x.scales[slab];
   }
   return 0;
 }
 
 class ScalarMatmul : public testing::TestWithParam<Format> {};
-INSTANTIATE_TEST_SUITE_P(
-    Layouts, ScalarMatmul,
-    testing::Values(Format::kF32, Format::kF16, Format::kBF16, Format::kQ4_0, Format::kQ4_1,
-                    Format::kQ8_0, Format::kQ5_0, Format::kQ5_1, Format::kIQ4_NL, Format::kQ2_K,
-                    Format::kQ3_K, Format::kQ4_K, Format::kQ5_K, Format::kQ6_K, Format::kIQ4_XS,
-                    Format::kMXFP4),
-    [](const auto& test) { return std::string(name(test.param)); });
+INSTANTIATE_TEST_SUITE_P(Layouts, ScalarMatmul,
+                         testing::Values(Format::kF32, Format::kF16, Format::kBF16, Format::kQ4_0,
+                                         Format::kQ4_1, Format::kQ8_0, Format::kQ5_0, Format::kQ5_1,
+                                         Format::kIQ4_NL, Format::kQ2_K, Format::kQ3_K,
+                                         Format::kQ4_K, Format::kQ5_K, Format::kQ6_K,
+                                         Format::kIQ4_XS, Format::kMXFP4),
+                         [](const auto& test) { return std::string(name(test.param)); });
 
 TEST_P(ScalarMatmul, IsTheProductInDoubles) {
   const Kernels kernels = *resolve("scalar");
@@ -41,7 +45,8 @@ TEST_P(ScalarMatmul, IsTheProductInDoubles) {
     const auto bytes = test::file_bytes(GetParam(), rows, cols, Data::kRandom, cols);
     const auto matrix = test::pack(GetParam(), bytes, rows, cols);
     const auto values = test::activation_values(columns, cols, Data::kRandom, 7);
-    const auto x = test::quantize(kernels, activation_kind(matrix.packed.layout), values, columns, cols);
+    const auto x =
+        test::quantize(kernels, activation_kind(matrix.packed.layout), values, columns, cols);
     std::vector<f32> out(columns * rows, 100), added(columns * rows, 100), weights(cols);
     const auto matmul = kernels.matmul[u8(matrix.packed.layout)];
     matmul(matrix.packed, x.activations, 0, 2, out.data(), rows, false);
@@ -72,9 +77,11 @@ TEST(ScalarQuantize, ErrorIsAtMostHalfAStep) {
     for (u32 column = 0; column < columns; ++column)
       for (u32 k = 0; k < depth; ++k) {
         const u64 slab = u64(k / 256) * columns + column;
-        const f32 step = kind == ActivationKind::kInt8Per32 ? x.activations.scales[slab * 8 + k % 256 / 32]
-                                                            : x.activations.scales[slab];
-        EXPECT_NEAR(activation(x.activations, column, k), values[column * depth + k], step * 0.50001);
+        const f32 step = kind == ActivationKind::kInt8Per32
+                             ? x.activations.scales[slab * 8 + k % 256 / 32]
+                             : x.activations.scales[slab];
+        EXPECT_NEAR(activation(x.activations, column, k), values[column * depth + k],
+                    step * 0.50001);
       }
   }
 }
@@ -92,7 +99,8 @@ TEST(ScalarQuantize, SumsAreTheSumsOfTheQuants) {
         sum += per_32.activations.values[slab * 256 + k];
         sum_256 += per_256.activations.values[slab * 256 + k];
       }
-      for (u32 i = 0; i < 4; ++i) halves += per_256.activations.offset_halves[slab * 32 + 4 * j + i];
+      for (u32 i = 0; i < 4; ++i)
+        halves += per_256.activations.offset_halves[slab * 32 + 4 * j + i];
       EXPECT_EQ(per_32.activations.sums[slab * 8 + j], sum);
       EXPECT_EQ(per_32.activations.scaled_sums[slab * 8 + j],
                 per_32.activations.scales[slab * 8 + j] * f32(sum));

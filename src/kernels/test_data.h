@@ -25,25 +25,31 @@ class Memory {
   u8* data_;
 };
 
-// kRandom: any quants, scales around 1/16. kExtreme: every byte 0xff or 0x80, so that sums reach their
-// bounds, scales at the largest finite halves of moderate size. kZero: all bytes zero.
+// kRandom: any quants, scales around 1/16. kExtreme: every byte 0xff or 0x80, so that sums reach
+// their bounds, scales at the largest finite halves of moderate size. kZero: all bytes zero.
 enum class Data { kRandom, kExtreme, kZero };
 
 // Where the f16 scales of a format stand in its block.
 inline std::vector<u32> scale_offsets(Format format) {
   switch (format) {
-    case Format::kQ2_K: return {80, 82};
-    case Format::kQ3_K: return {108};
-    case Format::kQ6_K: return {208};
+    case Format::kQ2_K:
+      return {80, 82};
+    case Format::kQ3_K:
+      return {108};
+    case Format::kQ6_K:
+      return {208};
     case Format::kQ4_1:
     case Format::kQ5_1:
     case Format::kQ4_K:
-    case Format::kQ5_K: return {0, 2};
+    case Format::kQ5_K:
+      return {0, 2};
     case Format::kMXFP4:
     case Format::kF32:
     case Format::kF16:
-    case Format::kBF16: return {};
-    default: return {0};
+    case Format::kBF16:
+      return {};
+    default:
+      return {0};
   }
 }
 
@@ -74,7 +80,8 @@ struct Matrix {
   PackedMatrix packed;
 };
 
-inline Matrix pack(Format format, const std::vector<u8>& bytes, u32 rows, u32 cols, bool exact = false) {
+inline Matrix pack(Format format, const std::vector<u8>& bytes, u32 rows, u32 cols,
+                   bool exact = false) {
   const Layout layout = *layout_for(format, exact);
   Matrix matrix{Memory(packed_bytes(layout, rows, cols)), {}};
   const u64 size = panel_bytes(layout, cols), row_size = *row_bytes(format, cols);
@@ -105,8 +112,8 @@ struct Quantized {
   Activations activations;
 };
 
-inline Quantized quantize(const Kernels& kernels, ActivationKind kind, const std::vector<f32>& values,
-                          u32 columns, u32 depth) {
+inline Quantized quantize(const Kernels& kernels, ActivationKind kind,
+                          const std::vector<f32>& values, u32 columns, u32 depth) {
   Quantized quantized{Memory(activation_bytes(kind, depth, columns)), {}};
   quantized.activations = place_activations(kind, depth, columns, quantized.memory.data());
   kernels.quantize(values.data(), depth, quantized.activations, 0, columns);

@@ -8,8 +8,8 @@
 namespace orrery::model {
 namespace {
 
-// Three bands by wavelength (Llama 3.1's scaling): waves longer than original / low are stretched by
-// factor, those shorter than original / high are kept, between them the two are blended.
+// Three bands by wavelength (Llama 3.1's scaling): waves longer than original / low are stretched
+// by factor, those shorter than original / high are kept, between them the two are blended.
 f32 scale_by_wavelength(f32 frequency, const Rope& rope) {
   const f32 wavelength = 2 * std::numbers::pi_v<f32> / frequency;
   const f32 original = f32(rope.original_context);

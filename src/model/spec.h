@@ -1,9 +1,9 @@
-// ModelSpec: a model as data. It is the one description that everything reads: the forward pass (what is
-// computed), the binder (which tensors must exist, with which shapes), the planner (bytes, FLOPs), the
-// tests (small specs are generated, laws are checked) and the docs.
+// ModelSpec: a model as data. It is the one description that everything reads: the forward pass
+// (what is computed), the binder (which tensors must exist, with which shapes), the planner (bytes,
+// FLOPs), the tests (small specs are generated, laws are checked) and the docs.
 //
-// A family is a function Config -> ModelSpec in families/; after it nobody knows the family's name. Fields
-// are named after mathematical ideas, never after a model.
+// A family is a function Config -> ModelSpec in families/; after it nobody knows the family's name.
+// Fields are named after mathematical ideas, never after a model.
 #pragma once
 
 #include <string>
@@ -15,8 +15,8 @@
 
 namespace orrery::model {
 
-// Rotary position embedding (Su et al. 2021). Pair i of a head turns by position * frequency(i), with
-// frequency(i) = base^(-2i / dim), changed by the scaling.
+// Rotary position embedding (Su et al. 2021). Pair i of a head turns by position * frequency(i),
+// with frequency(i) = base^(-2i / dim), changed by the scaling.
 struct Rope {
   enum class Scaling : u8 {
     kNone,
@@ -64,8 +64,8 @@ struct ModelSpec {
   std::vector<i32> stop_tokens;  // ids that end a reply, beside the tokenizer's own
 };
 
-// What must hold before any kernel sees the numbers: sizes in range, heads in whole groups, no product
-// that overflows. The error names the field.
+// What must hold before any kernel sees the numbers: sizes in range, heads in whole groups, no
+// product that overflows. The error names the field.
 [[nodiscard]] Result<void> check(const ModelSpec& spec);
 
 // One number of the model, counted from the spec alone: every weight, the embedding once when tied.

@@ -22,11 +22,9 @@ constexpr std::array<RoleNames, kRoleCount> kNames = {{
     {Role::kValue, "value", "blk.{}.attn_v.weight", "model.layers.{}.self_attn.v_proj.weight"},
     {Role::kAttentionOutput, "attention_output", "blk.{}.attn_output.weight",
      "model.layers.{}.self_attn.o_proj.weight"},
-    {Role::kQueryBias, "query_bias", "blk.{}.attn_q.bias",
-     "model.layers.{}.self_attn.q_proj.bias"},
+    {Role::kQueryBias, "query_bias", "blk.{}.attn_q.bias", "model.layers.{}.self_attn.q_proj.bias"},
     {Role::kKeyBias, "key_bias", "blk.{}.attn_k.bias", "model.layers.{}.self_attn.k_proj.bias"},
-    {Role::kValueBias, "value_bias", "blk.{}.attn_v.bias",
-     "model.layers.{}.self_attn.v_proj.bias"},
+    {Role::kValueBias, "value_bias", "blk.{}.attn_v.bias", "model.layers.{}.self_attn.v_proj.bias"},
     {Role::kAttentionOutputBias, "attention_output_bias", "blk.{}.attn_output.bias",
      "model.layers.{}.self_attn.o_proj.bias"},
     {Role::kFfnNorm, "ffn_norm", "blk.{}.ffn_norm.weight",
@@ -86,8 +84,7 @@ std::vector<TensorNeed> needed_tensors(const ModelSpec& spec) {
 
 std::string tensor_name(checkpoint::Kind kind, Role role, u32 layer) {
   const RoleNames& row = kNames[u8(role)];
-  const std::string_view pattern =
-      kind == checkpoint::Kind::kGguf ? row.gguf : row.hugging_face;
+  const std::string_view pattern = kind == checkpoint::Kind::kGguf ? row.gguf : row.hugging_face;
   return fmt::format(fmt::runtime(pattern), layer);
 }
 

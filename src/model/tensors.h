@@ -1,7 +1,8 @@
-// The tensors that a ModelSpec needs: role, layer, exact shape, and the name in each checkpoint world.
+// The tensors that a ModelSpec needs: role, layer, exact shape, and the name in each checkpoint
+// world.
 //
-// One list drives the binder (what must exist), the planner (bytes) and `inspect`. A bias or the output
-// matrix stands in the list exactly when the spec has it, so "required" needs no exceptions.
+// One list drives the binder (what must exist), the planner (bytes) and `inspect`. A bias or the
+// output matrix stands in the list exactly when the spec has it, so "required" needs no exceptions.
 #pragma once
 
 #include <string>

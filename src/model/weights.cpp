@@ -19,8 +19,8 @@ std::string shape_text(const std::vector<u64>& shape) {
   return fmt::format("[{}]", fmt::join(shape, ", "));
 }
 
-// Every tensor of the file is bound, ignored on purpose, or an error: a leftover means that the config
-// and the file speak of different models.
+// Every tensor of the file is bound, ignored on purpose, or an error: a leftover means that the
+// config and the file speak of different models.
 Result<void> check_leftovers(const Checkpoint& checkpoint, const BindPlan& plan, bool tied) {
   std::unordered_set<std::string_view> used;
   for (const BoundTensor& tensor : plan.tensors) used.insert(tensor.name);
@@ -28,8 +28,8 @@ Result<void> check_leftovers(const Checkpoint& checkpoint, const BindPlan& plan,
     if (used.contains(view.name) || is_ignored(checkpoint.kind(), view.name)) continue;
     // A tied model may still carry the output matrix; it is the embedding again.
     if (tied && view.name == tensor_name(checkpoint.kind(), Role::kOutput, 0)) continue;
-    return fail("tensor {} {} has no place in this model (is the config of another one?)", view.name,
-                shape_text(view.shape));
+    return fail("tensor {} {} has no place in this model (is the config of another one?)",
+                view.name, shape_text(view.shape));
   }
   return {};
 }
@@ -42,7 +42,8 @@ Result<BoundTensor> place(const Checkpoint& checkpoint, const TensorNeed& need, 
   if (view->shape != need.shape)
     return fail("tensor {} has shape {}, but the config asks for {}", name, shape_text(view->shape),
                 shape_text(need.shape));
-  BoundTensor tensor{name, need.role, need.layer, view->format, view->shape, 0, kernels::Layout::kF32};
+  BoundTensor tensor{name,        need.role, need.layer,           view->format,
+                     view->shape, 0,         kernels::Layout::kF32};
   if (need.is_matrix()) {
     const auto layout = kernels::layout_for(view->format, options.exact);
     if (!layout) return at(name, layout.error());
@@ -57,8 +58,8 @@ Result<BoundTensor> place(const Checkpoint& checkpoint, const TensorNeed& need, 
   return tensor;
 }
 
-// A piece of packing: some panels of one matrix, or one whole vector. Small enough that the last piece
-// does not keep one thread busy alone.
+// A piece of packing: some panels of one matrix, or one whole vector. Small enough that the last
+// piece does not keep one thread busy alone.
 struct Piece {
   u32 tensor;
   u32 panel_begin, panel_end;
@@ -81,8 +82,8 @@ std::vector<Piece> cut(const BindPlan& plan) {
   return pieces;
 }
 
-// Which row of the file holds row `row` of the model. In a file whose rotary pairs are neighbours, the
-// rows of a head are stored 0, half, 1, half + 1, ...
+// Which row of the file holds row `row` of the model. In a file whose rotary pairs are neighbours,
+// the rows of a head are stored 0, half, 1, half + 1, ...
 u64 file_row(u64 row, u32 head_dim, bool permuted) {
   if (!permuted) return row;
   const u64 head = row / head_dim, within = row % head_dim, half = head_dim / 2;
@@ -108,8 +109,9 @@ class Packer {
         const u32 row = p * kernels::kPanelRows + r;
         from[r] = view.bytes.data() + source_row(tensor, row) * row_size;
         if (!kernels::all_finite(view.format, from[r], cols))
-          return fail("tensor {}, row {}: a value or scale is not a finite number (the file is damaged)",
-                      tensor.name, row);
+          return fail(
+              "tensor {}, row {}: a value or scale is not a finite number (the file is damaged)",
+              tensor.name, row);
       }
       kernels::pack_panel(view.format, tensor.layout, from, cols, out + p * panel_size);
     }
@@ -126,7 +128,8 @@ class Packer {
 
   Result<void> pack_vector(const BoundTensor& tensor, const TensorView& view, f32* out) const {
     const u64 n = tensor.shape[0];
-    const bool rotary = permuted_ && (tensor.role == Role::kQueryBias || tensor.role == Role::kKeyBias);
+    const bool rotary =
+        permuted_ && (tensor.role == Role::kQueryBias || tensor.role == Role::kKeyBias);
     std::vector<f32> values(n);
     if (!kernels::all_finite(view.format, view.bytes.data(), n))
       return fail("tensor {}: a value is not a finite number (the file is damaged)", tensor.name);
@@ -143,46 +146,83 @@ class Packer {
   u8* memory_;
 };
 
+// Where the matrix of a role belongs; null for the roles of vectors.
+Matrix* matrix_place(Weights& weights, Role role, u32 layer) {
+  AttentionWeights& a = weights.layers[layer].attention;
+  FfnWeights& f = weights.layers[layer].ffn;
+  switch (role) {
+    case Role::kEmbedding:
+      return &weights.embedding;
+    case Role::kOutput:
+      return &weights.output;
+    case Role::kQuery:
+      return &a.query;
+    case Role::kKey:
+      return &a.key;
+    case Role::kValue:
+      return &a.value;
+    case Role::kAttentionOutput:
+      return &a.output;
+    case Role::kGate:
+      return &f.gate;
+    case Role::kUp:
+      return &f.up;
+    case Role::kDown:
+      return &f.down;
+    default:
+      return nullptr;
+  }
+}
+
+// Where the vector of a role belongs; null for matrices and for what the model only computes with.
+Vector* vector_place(Weights& weights, Role role, u32 layer) {
+  AttentionWeights& a = weights.layers[layer].attention;
+  FfnWeights& f = weights.layers[layer].ffn;
+  switch (role) {
+    case Role::kOutputNorm:
+      return &weights.output_norm;
+    case Role::kAttentionNorm:
+      return &a.norm;
+    case Role::kQueryBias:
+      return &a.query_bias;
+    case Role::kKeyBias:
+      return &a.key_bias;
+    case Role::kValueBias:
+      return &a.value_bias;
+    case Role::kAttentionOutputBias:
+      return &a.output_bias;
+    case Role::kFfnNorm:
+      return &f.norm;
+    case Role::kGateBias:
+      return &f.gate_bias;
+    case Role::kUpBias:
+      return &f.up_bias;
+    case Role::kDownBias:
+      return &f.down_bias;
+    default:
+      return nullptr;
+  }
+}
+
 // Puts the packed bytes in their named places.
 void wire(const BindPlan& plan, u8* memory, Model& model) {
   Weights& weights = model.weights;
   weights = {};
   weights.layers.assign(model.spec.layers.size(), LayerWeights{});
+  const f32* divisors = nullptr;
   for (u32 i = 0; i < plan.tensors.size(); ++i) {
     const BoundTensor& t = plan.tensors[i];
     const u8* data = memory + plan.offsets[i];
-    const auto vector = reinterpret_cast<Vector>(data);
-    Matrix matrix{};
-    if (t.shape.size() == 2)
-      matrix = {t.layout, u32(t.shape[0]), u32(t.shape[1]),
-                kernels::panel_bytes(t.layout, u32(t.shape[1])), data};
-    AttentionWeights& a = weights.layers[t.layer].attention;
-    FfnWeights& f = weights.layers[t.layer].ffn;
-    switch (t.role) {
-      case Role::kEmbedding: weights.embedding = matrix; break;
-      case Role::kOutputNorm: weights.output_norm = vector; break;
-      case Role::kOutput: weights.output = matrix; break;
-      case Role::kRopeDivisors: model.rope_frequency = rope_frequencies(model.spec.rope, vector); break;
-      case Role::kAttentionNorm: a.norm = vector; break;
-      case Role::kQuery: a.query = matrix; break;
-      case Role::kKey: a.key = matrix; break;
-      case Role::kValue: a.value = matrix; break;
-      case Role::kAttentionOutput: a.output = matrix; break;
-      case Role::kQueryBias: a.query_bias = vector; break;
-      case Role::kKeyBias: a.key_bias = vector; break;
-      case Role::kValueBias: a.value_bias = vector; break;
-      case Role::kAttentionOutputBias: a.output_bias = vector; break;
-      case Role::kFfnNorm: f.norm = vector; break;
-      case Role::kGate: f.gate = matrix; break;
-      case Role::kUp: f.up = matrix; break;
-      case Role::kDown: f.down = matrix; break;
-      case Role::kGateBias: f.gate_bias = vector; break;
-      case Role::kUpBias: f.up_bias = vector; break;
-      case Role::kDownBias: f.down_bias = vector; break;
+    if (Matrix* matrix = matrix_place(weights, t.role, t.layer)) {
+      const u32 rows = u32(t.shape[0]), cols = u32(t.shape[1]);
+      *matrix = {t.layout, rows, cols, kernels::panel_bytes(t.layout, cols), data};
     }
+    if (Vector* vector = vector_place(weights, t.role, t.layer))
+      *vector = reinterpret_cast<Vector>(data);
+    if (t.role == Role::kRopeDivisors) divisors = reinterpret_cast<const f32*>(data);
   }
   if (model.spec.tied_output) weights.output = weights.embedding;
-  if (model.rope_frequency.empty()) model.rope_frequency = rope_frequencies(model.spec.rope, nullptr);
+  model.rope_frequency = rope_frequencies(model.spec.rope, divisors);
 }
 
 }  // namespace
@@ -204,8 +244,8 @@ Result<BindPlan> plan_binding(const Checkpoint& checkpoint, const Description& d
   return plan;
 }
 
-Result<Model> bind(const Checkpoint& checkpoint, const Description& description, BindOptions options,
-                   const ParallelFor& parallel, Progress& progress) {
+Result<Model> bind(const Checkpoint& checkpoint, const Description& description,
+                   BindOptions options, const ParallelFor& parallel, Progress& progress) {
   TRY(BindPlan plan, plan_binding(checkpoint, description, options));
   Model model;
   model.spec = description.spec;

@@ -1,8 +1,9 @@
-// Weights: every tensor of a model in the form that the kernels read, and Model, which is spec + weights.
+// Weights: every tensor of a model in the form that the kernels read, and Model, which is spec +
+// weights.
 //
-// Binding is strict both ways: every role of the spec exists with its exact shape, and every tensor in the
-// file is consumed or on the ignore list. Matrices are packed (kernels/packed.h) straight from the map
-// into one huge-page buffer, vectors become float32. A Model is immutable and shared.
+// Binding is strict both ways: every role of the spec exists with its exact shape, and every tensor
+// in the file is consumed or on the ignore list. Matrices are packed (kernels/packed.h) straight
+// from the map into one huge-page buffer, vectors become float32. A Model is immutable and shared.
 #pragma once
 
 #include "base/huge_buffer.h"
@@ -81,7 +82,8 @@ struct BindPlan {
                                  const Description& description, BindOptions options,
                                  const ParallelFor& parallel, Progress& progress);
 
-// Radians a position for each rotary pair, from the spec and, where the file has them, its divisors.
+// Radians a position for each rotary pair, from the spec and, where the file has them, its
+// divisors.
 [[nodiscard]] std::vector<f32> rope_frequencies(const Rope& rope, const f32* divisors);
 
 }  // namespace orrery::model

@@ -47,9 +47,8 @@ ChatTemplate& ChatTemplate::operator=(ChatTemplate&&) noexcept = default;
 ChatTemplate::~ChatTemplate() = default;
 
 Result<ChatTemplate> ChatTemplate::parse(std::string_view source) {
-  return guarded([&] {
-    return ChatTemplate(std::make_unique<Program>(Program{jinja::parse(source)}));
-  });
+  return guarded(
+      [&] { return ChatTemplate(std::make_unique<Program>(Program{jinja::parse(source)})); });
 }
 
 Result<std::vector<Segment>> ChatTemplate::render_segments(const Json& variables) const {
@@ -66,11 +65,11 @@ Result<std::vector<Segment>> ChatTemplate::render_segments(const Json& variables
       const std::string& name = program.names[symbol];
       const auto found = variables.find(name);
       if (found == variables.end()) continue;
-      interpreter.define(symbol, name == "messages"
-                                     ? jinja::messages_from_json(interpreter.heap(), *found)
-                                     : jinja::from_json(interpreter.heap(), *found,
-                                                        holds_content(name) ? jinja::kOutside
-                                                                            : jinja::kTemplate));
+      interpreter.define(
+          symbol, name == "messages"
+                      ? jinja::messages_from_json(interpreter.heap(), *found)
+                      : jinja::from_json(interpreter.heap(), *found,
+                                         holds_content(name) ? jinja::kOutside : jinja::kTemplate));
     }
     const jinja::MarkedText text = interpreter.render();
     std::vector<Segment> segments;

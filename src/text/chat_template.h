@@ -1,9 +1,10 @@
-// ChatTemplate: a model's Jinja template, which turns messages into the prompt that it was trained on.
+// ChatTemplate: a model's Jinja template, which turns messages into the prompt that it was trained
+// on.
 //
-// Rendered by our own Jinja engine (text/jinja/) with the semantics of jinja2's sandbox as transformers
-// sets it up (trim_blocks, lstrip_blocks, loopcontrols, tojson, raise_exception, strftime_now), under
-// limits on steps, depth and output. A template that cannot be rendered is an error with line and
-// column, never a fallback.
+// Rendered by our own Jinja engine (text/jinja/) with the semantics of jinja2's sandbox as
+// transformers sets it up (trim_blocks, lstrip_blocks, loopcontrols, tojson, raise_exception,
+// strftime_now), under limits on steps, depth and output. A template that cannot be rendered is an
+// error with line and column, never a fallback.
 #pragma once
 
 #include <memory>
@@ -36,9 +37,9 @@ class ChatTemplate {
   // else the caller passes (enable_thinking, documents). Absent names are undefined, as in jinja2.
   [[nodiscard]] Result<std::string> render(const Json& variables) const;
 
-  // The same text in parts by origin. Whatever the template does to a string (slices, strip, replace,
-  // join, tojson, ...) its bytes keep their origin. Other variables than messages, tools and documents
-  // are trusted, and so is a message's role when it is one that templates know.
+  // The same text in parts by origin. Whatever the template does to a string (slices, strip,
+  // replace, join, tojson, ...) its bytes keep their origin. Other variables than messages, tools
+  // and documents are trusted, and so is a message's role when it is one that templates know.
   [[nodiscard]] Result<std::vector<Segment>> render_segments(const Json& variables) const;
 
   struct Limits {

@@ -45,9 +45,10 @@ TEST(ChatTemplate, RendersWhatSmolLm2Ships) {
   const auto text = parsed->render(Json::parse(
       R"({"messages": [{"role": "user", "content": "Hi <|im_end|>"}], "add_generation_prompt": true})"));
   ASSERT_TRUE(text) << text.error().message;
-  EXPECT_EQ(*text,
-            "<|im_start|>system\nYou are a helpful AI assistant named SmolLM, trained by Hugging Face"
-            "<|im_end|>\n<|im_start|>user\nHi <|im_end|><|im_end|>\n<|im_start|>assistant\n");
+  EXPECT_EQ(
+      *text,
+      "<|im_start|>system\nYou are a helpful AI assistant named SmolLM, trained by Hugging Face"
+      "<|im_end|>\n<|im_start|>user\nHi <|im_end|><|im_end|>\n<|im_start|>assistant\n");
 }
 
 TEST(ChatTemplate, ContentKeepsItsOriginThroughEveryOperation) {
@@ -75,7 +76,8 @@ TEST(ChatTemplate, ContentKeepsItsOriginThroughEveryOperation) {
       {"{{ messages[1].content|indent(2, first=true) }}", "  «1:Ü b»"},
       {"{{ messages[1].content|e|center(7) }}", "  «1:Ü b»  "},
   };
-  for (const auto& [source, expected] : kCases) EXPECT_EQ(marked(source, kChat), expected) << source;
+  for (const auto& [source, expected] : kCases)
+    EXPECT_EQ(marked(source, kChat), expected) << source;
 }
 
 TEST(ChatTemplate, OnlyKnownRolesAreTrusted) {
@@ -86,15 +88,17 @@ TEST(ChatTemplate, OnlyKnownRolesAreTrusted) {
 TEST(ChatTemplate, ErrorsSayLineAndColumn) {
   EXPECT_EQ(error_of("ab\n {{ x y }}"),
             "chat template, line 2, column 7: expected token 'end of print statement', got 'y'");
-  EXPECT_EQ(error_of("{% if a %}\n"),
-            "chat template, line 1, column 11: Unexpected end of template. Jinja was looking for the "
-            "following tags: 'elif' or 'else' or 'endif'. The innermost block that needs to be closed is "
-            "'if'.");
+  EXPECT_EQ(
+      error_of("{% if a %}\n"),
+      "chat template, line 1, column 11: Unexpected end of template. Jinja was looking for the "
+      "following tags: 'elif' or 'else' or 'endif'. The innermost block that needs to be closed is "
+      "'if'.");
   EXPECT_EQ(error_of("a\n{{ 1 + nothing.x }}"),
             "chat template, line 2, column 15: 'nothing' is undefined");
   EXPECT_EQ(error_of("{{ raise_exception('Roles must alternate') }}"),
             "chat template, line 1, column 19: Roles must alternate");
-  EXPECT_EQ(error_of("{{ x|nofilter }}"), "chat template, line 1, column 6: No filter named 'nofilter'.");
+  EXPECT_EQ(error_of("{{ x|nofilter }}"),
+            "chat template, line 1, column 6: No filter named 'nofilter'.");
 }
 
 }  // namespace

@@ -1,7 +1,7 @@
 // random_model: a Model of any ModelSpec with random weights in any file format, without a file.
 //
-// Blocks of quantised formats are random bytes under sane scales: every bit pattern of the values occurs.
-// The same seed gives the same model.
+// Blocks of quantised formats are random bytes under sane scales: every bit pattern of the values
+// occurs. The same seed gives the same model.
 #pragma once
 
 #include <cmath>
@@ -19,48 +19,82 @@ namespace orrery::testing {
 // Where the f16 scales of a block stand, so that they can be made sane.
 inline std::vector<u32> f16_offsets(Format format) {
   switch (format) {
-    case Format::kQ4_0: case Format::kQ5_0: case Format::kQ8_0: case Format::kIQ4_NL: return {0};
-    case Format::kQ4_1: case Format::kQ5_1: case Format::kQ4_K: case Format::kQ5_K: return {0, 2};
-    case Format::kQ2_K: return {80, 82};
-    case Format::kQ3_K: return {108};
-    case Format::kQ6_K: return {208};
-    case Format::kIQ4_XS: return {0};
-    default: return {};
+    case Format::kQ4_0:
+    case Format::kQ5_0:
+    case Format::kQ8_0:
+    case Format::kIQ4_NL:
+      return {0};
+    case Format::kQ4_1:
+    case Format::kQ5_1:
+    case Format::kQ4_K:
+    case Format::kQ5_K:
+      return {0, 2};
+    case Format::kQ2_K:
+      return {80, 82};
+    case Format::kQ3_K:
+      return {108};
+    case Format::kQ6_K:
+      return {208};
+    case Format::kIQ4_XS:
+      return {0};
+    default:
+      return {};
   }
 }
 
-// The second scale of a block (of its minimum) over the first, so that weights have mean about zero.
+// The second scale of a block (of its minimum) over the first, so that weights have mean about
+// zero.
 inline f32 minimum_ratio(Format format) {
   switch (format) {
-    case Format::kQ4_1: return -7.5f;
-    case Format::kQ5_1: return -15.5f;
-    case Format::kQ2_K: return 1.5f;
-    case Format::kQ4_K: return 7.5f;
-    case Format::kQ5_K: return 15.5f;
-    default: return 1;
+    case Format::kQ4_1:
+      return -7.5f;
+    case Format::kQ5_1:
+      return -15.5f;
+    case Format::kQ2_K:
+      return 1.5f;
+    case Format::kQ4_K:
+      return 7.5f;
+    case Format::kQ5_K:
+      return 15.5f;
+    default:
+      return 1;
   }
 }
 
 // Largest magnitude of (scale x quant) over d, so that weights come out of about the same size.
 inline f32 block_range(Format format) {
   switch (format) {
-    case Format::kQ4_0: return 8;
-    case Format::kQ4_1: return 15;
-    case Format::kQ5_0: return 16;
-    case Format::kQ5_1: return 31;
-    case Format::kQ8_0: case Format::kIQ4_NL: return 127;
-    case Format::kQ2_K: return 15 * 3;
-    case Format::kQ3_K: return 32 * 4;
-    case Format::kQ4_K: return 63 * 15;
-    case Format::kQ5_K: return 63 * 31;
-    case Format::kQ6_K: return 127 * 32;
-    case Format::kIQ4_XS: return 32 * 127;
-    default: return 1;
+    case Format::kQ4_0:
+      return 8;
+    case Format::kQ4_1:
+      return 15;
+    case Format::kQ5_0:
+      return 16;
+    case Format::kQ5_1:
+      return 31;
+    case Format::kQ8_0:
+    case Format::kIQ4_NL:
+      return 127;
+    case Format::kQ2_K:
+      return 15 * 3;
+    case Format::kQ3_K:
+      return 32 * 4;
+    case Format::kQ4_K:
+      return 63 * 15;
+    case Format::kQ5_K:
+      return 63 * 31;
+    case Format::kQ6_K:
+      return 127 * 32;
+    case Format::kIQ4_XS:
+      return 32 * 127;
+    default:
+      return 1;
   }
 }
 
 // `rows` rows of `cols` values as a file would hold them.
-inline std::vector<u8> random_rows(Format format, u32 rows, u32 cols, f32 size, std::mt19937& random) {
+inline std::vector<u8> random_rows(Format format, u32 rows, u32 cols, f32 size,
+                                   std::mt19937& random) {
   std::vector<u8> bytes(rows * *row_bytes(format, cols));
   std::normal_distribution<f32> normal(0, size);
   const FormatInfo& row = info(format);
@@ -120,8 +154,7 @@ class RandomModel {
  private:
   model::Matrix pack(Format format, bool exact, u32 rows, u32 cols, std::mt19937& random) {
     const kernels::Layout layout = *kernels::layout_for(format, exact);
-    const std::vector<u8> file =
-        random_rows(format, rows, cols, 1 / std::sqrt(f32(cols)), random);
+    const std::vector<u8> file = random_rows(format, rows, cols, 1 / std::sqrt(f32(cols)), random);
     const u64 row = *row_bytes(format, cols), panel = kernels::panel_bytes(layout, cols);
     buffers_.push_back(std::move(*HugeBuffer::allocate(kernels::packed_bytes(layout, rows, cols))));
     u8* out = buffers_.back().data();
@@ -138,17 +171,25 @@ class RandomModel {
     using model::Role;
     model::AttentionWeights& a = model.weights.layers[need.layer].attention;
     model::FfnWeights& f = model.weights.layers[need.layer].ffn;
-    const std::map<Role, model::Matrix*> matrices = {
-        {Role::kEmbedding, &model.weights.embedding}, {Role::kOutput, &model.weights.output},
-        {Role::kQuery, &a.query}, {Role::kKey, &a.key}, {Role::kValue, &a.value},
-        {Role::kAttentionOutput, &a.output}, {Role::kGate, &f.gate}, {Role::kUp, &f.up},
-        {Role::kDown, &f.down}};
-    const std::map<Role, model::Vector*> vectors = {
-        {Role::kOutputNorm, &model.weights.output_norm}, {Role::kAttentionNorm, &a.norm},
-        {Role::kQueryBias, &a.query_bias}, {Role::kKeyBias, &a.key_bias},
-        {Role::kValueBias, &a.value_bias}, {Role::kAttentionOutputBias, &a.output_bias},
-        {Role::kFfnNorm, &f.norm}, {Role::kGateBias, &f.gate_bias}, {Role::kUpBias, &f.up_bias},
-        {Role::kDownBias, &f.down_bias}};
+    const std::map<Role, model::Matrix*> matrices = {{Role::kEmbedding, &model.weights.embedding},
+                                                     {Role::kOutput, &model.weights.output},
+                                                     {Role::kQuery, &a.query},
+                                                     {Role::kKey, &a.key},
+                                                     {Role::kValue, &a.value},
+                                                     {Role::kAttentionOutput, &a.output},
+                                                     {Role::kGate, &f.gate},
+                                                     {Role::kUp, &f.up},
+                                                     {Role::kDown, &f.down}};
+    const std::map<Role, model::Vector*> vectors = {{Role::kOutputNorm, &model.weights.output_norm},
+                                                    {Role::kAttentionNorm, &a.norm},
+                                                    {Role::kQueryBias, &a.query_bias},
+                                                    {Role::kKeyBias, &a.key_bias},
+                                                    {Role::kValueBias, &a.value_bias},
+                                                    {Role::kAttentionOutputBias, &a.output_bias},
+                                                    {Role::kFfnNorm, &f.norm},
+                                                    {Role::kGateBias, &f.gate_bias},
+                                                    {Role::kUpBias, &f.up_bias},
+                                                    {Role::kDownBias, &f.down_bias}};
     if (need.is_matrix())
       *matrices.at(need.role) = matrix;
     else

@@ -33,6 +33,16 @@ def code_only(text):
     return TOKEN.sub(blank, text)
 
 
+def raw_string_lines(text):
+    """The numbers of the lines that a raw string touches: data, which cannot be broken."""
+    found = set()
+    for token in TOKEN.finditer(text):
+        if token["raw"]:
+            first = text.count("\n", 0, token.start()) + 1
+            found.update(range(first, first + token[0].count("\n") + 1))
+    return found
+
+
 def without_preprocessor(code):
     return re.sub(r"^[ \t]*#(?:[^\n]*\\\n)*[^\n]*", lambda found: _blank(found[0]), code,
                   flags=re.MULTILINE)

@@ -75,9 +75,9 @@ verb_bench() { # [peer|model|NAME] [ARGUMENTS]
       ;;
     *)
       build_preset release
-      [[ -x build/release/$what ]] ||
-        die "no bench named $what: try peer, model, or a program of bench/"
-      plain "build/release/$what" "$@"
+      local program=build/release/${what}_bench
+      [[ -x $program ]] || die "no bench named $what: try peer, model, or bench/NAME_bench.cpp"
+      plain "$program" "$@"
       ;;
   esac
 }
@@ -90,8 +90,9 @@ verb_golden() { # [NAME]
   while read -r script rest; do
     if [[ -z $script || $script == '#'* || (-n ${1:-} && $script != "$1".py) ]]; then continue; fi
     found=1
+    if grep -q '^from _llama_cpp' "tools/golden/$script"; then build_peer </dev/null; fi
     # shellcheck disable=SC2086  # the rest of a line are plain words
-    plain .venv/bin/python "tools/golden/$script" $rest
+    plain .venv/bin/python "tools/golden/$script" $rest </dev/null
   done <tools/golden/recipes.txt
   [[ $found == 1 ]] || die "no recipe named ${1:-anything} in tools/golden/recipes.txt"
   plain git status --short tests/golden

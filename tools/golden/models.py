@@ -1,29 +1,30 @@
 """Tiny seeded checkpoints of the llama and mistral families with transformers' answers.
 
-    python tools/golden/models.py --out tests/golden/models [case ...]
+    python tools/golden/models.py [--out tests/golden/models] [case ...]
 
 Each case becomes a folder: the checkpoint (hf/ and model.gguf hold the same weights), and what
 transformers computes from it in float32 (expected.json, *.npy; tests/golden/README.md says
 what they hold).
 Made twice on one machine, the bytes are the same; the checkpoints are the same on every machine.
 """
+
 import argparse
 import dataclasses
 import json
 import pathlib
 import shutil
 
-import pins
+import _pins
 
-PINS = pins.check()
+PINS = _pins.check()
 
 import numpy as np
 import torch
 import transformers
 from transformers import LlamaConfig, LlamaForCausalLM, MistralConfig, MistralForCausalLM
 
-import tiny_checkpoint
-import tiny_tokenizer
+import _tiny_checkpoint
+import _tiny_tokenizer
 
 transformers.logging.disable_progress_bar()
 CLASSES = {
@@ -38,22 +39,41 @@ RESIDUAL_LENGTH, GREEDY_LENGTH, GREEDY_TOKENS = 7, 40, 24
 GREEDY_GAP = 0.1  # logits: well above the error of any kernel that passes the comparison
 
 BASE = dict(
-    vocab_size=tiny_tokenizer.VOCAB, hidden_size=64, intermediate_size=96, num_hidden_layers=2,
-    num_attention_heads=4, num_key_value_heads=2, head_dim=16, max_position_embeddings=256,
-    rms_norm_eps=1e-5, tie_word_embeddings=True, attention_bias=False, mlp_bias=False,
-    hidden_act="silu", bos_token_id=tiny_tokenizer.BOS, eos_token_id=tiny_tokenizer.EOS,
+    vocab_size=_tiny_tokenizer.VOCAB,
+    hidden_size=64,
+    intermediate_size=96,
+    num_hidden_layers=2,
+    num_attention_heads=4,
+    num_key_value_heads=2,
+    head_dim=16,
+    max_position_embeddings=256,
+    rms_norm_eps=1e-5,
+    tie_word_embeddings=True,
+    attention_bias=False,
+    mlp_bias=False,
+    hidden_act="silu",
+    bos_token_id=_tiny_tokenizer.BOS,
+    eos_token_id=_tiny_tokenizer.EOS,
     rope_parameters={"rope_type": "default", "rope_theta": 10000.0},
 )
 # No dimension is a multiple of 64 (blocks of 32 leave a short last group of 256).
 ODD = dict(hidden_size=96, intermediate_size=160, num_attention_heads=6, num_key_value_heads=2)
 # Rows of one block of 256.
 WIDE = dict(
-    hidden_size=256, intermediate_size=256, num_attention_heads=4, num_key_value_heads=1,
-    head_dim=64, num_hidden_layers=1,
+    hidden_size=256,
+    intermediate_size=256,
+    num_attention_heads=4,
+    num_key_value_heads=1,
+    head_dim=64,
+    num_hidden_layers=1,
 )
 LLAMA3 = {
-    "rope_type": "llama3", "rope_theta": 10000.0, "factor": 8.0, "low_freq_factor": 1.0,
-    "high_freq_factor": 4.0, "original_max_position_embeddings": 64,
+    "rope_type": "llama3",
+    "rope_theta": 10000.0,
+    "factor": 8.0,
+    "low_freq_factor": 1.0,
+    "high_freq_factor": 4.0,
+    "original_max_position_embeddings": 64,
 }
 PLAIN_ROPE = {"rope_parameters": {"rope_type": "default", "rope_theta": 10000.0}}
 
@@ -75,25 +95,46 @@ CASES = [
     Case("llama_f16", {}, "F16", old_config=True),
     Case("llama_bf16_sharded", {"rms_norm_eps": 1e-6, "tie_word_embeddings": False}, shards=3),
     Case("llama_bf16", {}, old_config=True),
-    Case("llama_rope_llama3", {"rope_parameters": LLAMA3}, old_config=True,
-         ablations=(PLAIN_ROPE,)),
-    Case("llama_rope_llama3_32", {"rope_parameters": LLAMA3 | {"factor": 32.0, "rope_theta": 5e5}},
-         ablations=(PLAIN_ROPE,)),
-    Case("llama_rope_linear", {"rope_parameters": {"rope_type": "linear", "rope_theta": 10000.0,
-                                                   "factor": 4.0}}, ablations=(PLAIN_ROPE,)),
-    Case("llama_bias", {"attention_bias": True, "mlp_bias": True},
-         ablations=({"attention_bias": False}, {"mlp_bias": False})),
+    Case(
+        "llama_rope_llama3", {"rope_parameters": LLAMA3}, old_config=True, ablations=(PLAIN_ROPE,)
+    ),
+    Case(
+        "llama_rope_llama3_32",
+        {"rope_parameters": LLAMA3 | {"factor": 32.0, "rope_theta": 5e5}},
+        ablations=(PLAIN_ROPE,),
+    ),
+    Case(
+        "llama_rope_linear",
+        {"rope_parameters": {"rope_type": "linear", "rope_theta": 10000.0, "factor": 4.0}},
+        ablations=(PLAIN_ROPE,),
+    ),
+    Case(
+        "llama_bias",
+        {"attention_bias": True, "mlp_bias": True},
+        ablations=({"attention_bias": False}, {"mlp_bias": False}),
+    ),
     Case("llama_heads", {"num_key_value_heads": 4, "head_dim": 24}),
     Case("llama_odd", ODD | {"num_hidden_layers": 1}),
-    Case("mistral_window", {"sliding_window": 16, "num_key_value_heads": 1,
-                            "tie_word_embeddings": False}, family="mistral",
-         ablations=({"sliding_window": None}, {"sliding_window": 17}, {"sliding_window": 15})),
-    Case("mistral_full", {"sliding_window": None}, family="mistral",
-         ablations=({"sliding_window": 16},)),
-    *(Case(f"llama_{form.lower()}", ODD | {"tie_word_embeddings": False}, form)
-      for form in ("Q8_0", "Q4_0", "Q4_1", "Q5_0", "Q5_1", "IQ4_NL")),
-    *(Case(f"llama_{form.lower()}", WIDE, form)
-      for form in ("Q2_K", "Q3_K", "Q4_K", "Q5_K", "Q6_K", "IQ4_XS")),
+    Case(
+        "mistral_window",
+        {"sliding_window": 16, "num_key_value_heads": 1, "tie_word_embeddings": False},
+        family="mistral",
+        ablations=({"sliding_window": None}, {"sliding_window": 17}, {"sliding_window": 15}),
+    ),
+    Case(
+        "mistral_full",
+        {"sliding_window": None},
+        family="mistral",
+        ablations=({"sliding_window": 16},),
+    ),
+    *(
+        Case(f"llama_{form.lower()}", ODD | {"tie_word_embeddings": False}, form)
+        for form in ("Q8_0", "Q4_0", "Q4_1", "Q5_0", "Q5_1", "IQ4_NL")
+    ),
+    *(
+        Case(f"llama_{form.lower()}", WIDE, form)
+        for form in ("Q2_K", "Q3_K", "Q4_K", "Q5_K", "Q6_K", "IQ4_XS")
+    ),
     Case("llama_q4_k_m", WIDE | {"num_hidden_layers": 2, "num_key_value_heads": 2}, "Q4_K_M"),
 ]
 
@@ -116,8 +157,10 @@ def make_model(case: Case, tensors: dict | None = None, changes: dict | None = N
     model = kind(make_config(case, changes)).to(torch.float32).eval()
     if tensors is not None:
         wanted = dict(model.named_parameters())
-        model.load_state_dict({n: t.float() for n, t in tensors.items() if n in wanted},
-                              strict=not model.config.tie_word_embeddings)
+        model.load_state_dict(
+            {n: t.float() for n, t in tensors.items() if n in wanted},
+            strict=not model.config.tie_word_embeddings,
+        )
     return model
 
 
@@ -125,7 +168,7 @@ def config_json(case: Case) -> dict:
     """config.json as the publishers write it: today's keys, or those of 2024."""
     _, kind = CLASSES[case.family]
     result = {"architectures": [kind.__name__], "model_type": case.family} | settings(case)
-    dtype = str(tiny_checkpoint.TORCH_DTYPE[case.form]).removeprefix("torch.")
+    dtype = str(_tiny_checkpoint.TORCH_DTYPE[case.form]).removeprefix("torch.")
     if not case.old_config:
         return result | {"dtype": dtype, "transformers_version": PINS["transformers"]}
     rope = dict(result.pop("rope_parameters"))
@@ -145,13 +188,14 @@ def form_of(case: Case):
 def write_checkpoints(case: Case, out: pathlib.Path, seed: int):
     """Writes the case's files and returns the oracle: transformers' model with their weights."""
     model = make_model(case)
-    arrays = tiny_checkpoint.weights(model, seed)
-    if case.form in tiny_checkpoint.TORCH_DTYPE:
-        tensors = tiny_checkpoint.rounded(arrays, case.form)
-        tiny_checkpoint.write_hf(out / "hf", config_json(case), tensors, case.shards)
+    arrays = _tiny_checkpoint.weights(model, seed)
+    if case.form in _tiny_checkpoint.TORCH_DTYPE:
+        tensors = _tiny_checkpoint.rounded(arrays, case.form)
+        _tiny_checkpoint.write_hf(out / "hf", config_json(case), tensors, case.shards)
         arrays = {n: t.float().numpy() for n, t in tensors.items()}
-    meaning = tiny_checkpoint.write_gguf(out / "model.gguf", f"tiny {case.name}", model.config,
-                                         arrays, form_of(case), seed + 1)
+    meaning = _tiny_checkpoint.write_gguf(
+        out / "model.gguf", f"tiny {case.name}", model.config, arrays, form_of(case), seed + 1
+    )
     if not (out / "hf").exists():
         return make_model(case, meaning), meaning
     # transformers reads the very folder; the GGUF file must mean the same numbers.
@@ -168,11 +212,17 @@ def run(model, ids: list[int]):
     """Logits [tokens, vocab] and the residual stream [layers + 1, tokens, hidden]: the embedding,
     then what leaves each layer (before the last norm, unlike transformers' last hidden state)."""
     stream = []
-    hooks = [layer.register_forward_hook(
-        lambda _, inputs, output: stream.append(output[0] if isinstance(output, tuple) else output))
-        for layer in model.model.layers]
+    hooks = [
+        layer.register_forward_hook(
+            lambda _, inputs, output: stream.append(
+                output[0] if isinstance(output, tuple) else output
+            )
+        )
+        for layer in model.model.layers
+    ]
     first = model.model.layers[0].register_forward_pre_hook(
-        lambda _, inputs: stream.append(inputs[0]))
+        lambda _, inputs: stream.append(inputs[0])
+    )
     logits = model(torch.tensor([ids]), use_cache=False).logits[0].numpy()
     for hook in [*hooks, first]:
         hook.remove()
@@ -204,7 +254,7 @@ def distance(a: np.ndarray, b: np.ndarray) -> float:
 def prompt(length: int, attempt: int = 0) -> list[int]:
     """Any ids but the special ones; a longer prompt is no continuation of a shorter one."""
     rng = np.random.default_rng([length, attempt])
-    return rng.integers(3, tiny_tokenizer.VOCAB, length).tolist()
+    return rng.integers(3, _tiny_tokenizer.VOCAB, length).tolist()
 
 
 def dump(value, depth: int = 0) -> str:
@@ -227,8 +277,11 @@ def make_case(case: Case, root: pathlib.Path, seed: int) -> None:
     for length in LENGTHS:
         ids = prompt(length)
         logits, residuals = run(model, ids)
-        kept = [p for p in range(length) if p >= length - 6 or length == LENGTHS[1] or
-                length == LENGTHS[-1] and p in KEPT]
+        kept = [
+            p
+            for p in range(length)
+            if p >= length - 6 or length == LENGTHS[1] or length == LENGTHS[-1] and p in KEPT
+        ]
         np.save(out / f"logits_{length}.npy", logits[kept])
         prompts.append({"ids": ids, "positions": kept, "logits": f"logits_{length}.npy"})
         if length == RESIDUAL_LENGTH:
@@ -249,14 +302,16 @@ def make_case(case: Case, root: pathlib.Path, seed: int) -> None:
     }
     (out / "expected.json").write_text(dump(expected) + "\n")
     size = sum(f.stat().st_size for f in out.rglob("*") if f.is_file())
-    print(f"{case.name:24} {size / 1000:5.0f} kB  spread of logits {logits.std():.2f}  smallest "
-          f"greedy gap {min(continued['gaps']):.3f}  ablations {[round(e, 3) for e in effects]}",
-          flush=True)
+    print(
+        f"{case.name:24} {size / 1000:5.0f} kB  spread of logits {logits.std():.2f}  smallest "
+        f"greedy gap {min(continued['gaps']):.3f}  ablations {[round(e, 3) for e in effects]}",
+        flush=True,
+    )
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--out", type=pathlib.Path, required=True)
+    parser.add_argument("--out", type=pathlib.Path, default=_pins.GOLDEN / "models")
     parser.add_argument("cases", nargs="*", help="only these")
     arguments = parser.parse_args()
     for i, case in enumerate(CASES):

@@ -1,6 +1,8 @@
-"""The makers' libraries as oracles for tokenizers: text in, what `orrery tokenize --jsonl` must say out.
+"""The makers' libraries as oracles for tokenizers: text in, what `orrery tokenize --jsonl` must
+say out.
 
-open_oracle(path) takes a tokenizer.json, a folder with one, a .gguf file, a SentencePiece tokenizer.model*
+open_oracle(path) takes a tokenizer.json, a folder with one, a .gguf file, a SentencePiece
+tokenizer.model*
 or a tekken*.json and returns an object with answer(text) -> {"ids", "ids_special", "decoded"} and
 special (names of its control tokens, to be strewn into test texts).
 """
@@ -47,7 +49,9 @@ class HuggingFace:
         )
         tokenizer.decoder = decoders.ByteLevel()
         special = [token for token, kind in zip(tokens, types) if kind == 3]
-        tokenizer.add_special_tokens([AddedToken(t, special=True, normalized=False) for t in special])
+        tokenizer.add_special_tokens(
+            [AddedToken(t, special=True, normalized=False) for t in special]
+        )
         return cls(tokenizer, special)
 
     def answer(self, text):

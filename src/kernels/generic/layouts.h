@@ -20,16 +20,26 @@ struct LayoutTraits {
 
 constexpr LayoutTraits traits(Layout layout) {
   switch (layout) {
-    case Layout::kE4: return {4, Operand::kNibble, 8, false, 32};
-    case Layout::kE4M: return {4, Operand::kNibble, 0, true, 32};
-    case Layout::kE8: return {8, Operand::kByte, 128, false, 32};
-    case Layout::kE8M: return {8, Operand::kByte, 0, true, 32};
-    case Layout::kS4M: return {4, Operand::kNibble, 0, true, 32};
-    case Layout::kS8M: return {8, Operand::kSmall, 0, true, 16};  // five bits; its scales of 32, twice
-    case Layout::kS6: return {6, Operand::kSmall, 32, false, 16};
-    case Layout::kS8: return {8, Operand::kByte, 128, false, 16};
-    case Layout::kS2M: return {4, Operand::kNibble, 0, true, 16};
-    default: return {};
+    case Layout::kE4:
+      return {4, Operand::kNibble, 8, false, 32};
+    case Layout::kE4M:
+      return {4, Operand::kNibble, 0, true, 32};
+    case Layout::kE8:
+      return {8, Operand::kByte, 128, false, 32};
+    case Layout::kE8M:
+      return {8, Operand::kByte, 0, true, 32};
+    case Layout::kS4M:
+      return {4, Operand::kNibble, 0, true, 32};
+    case Layout::kS8M:
+      return {8, Operand::kSmall, 0, true, 16};  // five bits; its scales of 32, twice
+    case Layout::kS6:
+      return {6, Operand::kSmall, 32, false, 16};
+    case Layout::kS8:
+      return {8, Operand::kByte, 128, false, 16};
+    case Layout::kS2M:
+      return {4, Operand::kNibble, 0, true, 16};
+    default:
+      return {};
   }
 }
 

@@ -1,10 +1,11 @@
 // The loops around the matmul kernels, the same for every integer layout.
 //
-// Few columns ("narrow", up to a register tile): each panel is read once, straight from its packed form,
-// with the outputs in registers. Many columns ("wide"): a group of panels at a time; each block of 256 K
-// is unpacked once into the first-level cache and meets all columns there, a register tile of them after
-// another, while the activations of the block stay in cache for the whole group. The outputs wait
-// between blocks in a buffer of floats. Goto & van de Geijn 2008 explain the cache blocking.
+// Few columns ("narrow", up to a register tile): each panel is read once, straight from its packed
+// form, with the outputs in registers. Many columns ("wide"): a group of panels at a time; each
+// block of 256 K is unpacked once into the first-level cache and meets all columns there, a
+// register tile of them after another, while the activations of the block stay in cache for the
+// whole group. The outputs wait between blocks in a buffer of floats. Goto & van de Geijn 2008
+// explain the cache blocking.
 #pragma once
 
 #include "kernels/generic/source.h"
@@ -12,8 +13,8 @@
 namespace orrery::kernels {
 namespace {
 
-constexpr u32 kPanelGroup = 8;     // 8 panels x 96 columns of floats: 48 KiB in the second-level cache
-constexpr u32 kColumnChunk = 96;   // x 256 bytes: 24 KiB in the first-level cache
+constexpr u32 kPanelGroup = 8;  // 8 panels x 96 columns of floats: 48 KiB in the second-level cache
+constexpr u32 kColumnChunk = 96;  // x 256 bytes: 24 KiB in the first-level cache
 
 struct Destination {
   const PackedMatrix& weights;
@@ -71,18 +72,10 @@ __attribute__((noinline)) void wide_tile(const WideBlock<Kernel>& block,
   F32x16 c[kColumns];
   ORRERY_UNROLL
   for (u32 n = 0; n < kColumns; ++n) c[n] = load(out + n * kPanelRows);
-  Kernel::template block<kColumns>(typename Kernel::Wide{block.bytes}, block.scales, block.grains, x, c);
+  Kernel::template block<kColumns>(typename Kernel::Wide{block.bytes}, block.scales, block.grains,
+                                   x, c);
   ORRERY_UNROLL
   for (u32 n = 0; n < kColumns; ++n) store(out + n * kPanelRows, c[n]);
-}
-
-// Calls call.template run<n>() for n = count, 1 <= count <= kMost.
-template <u32 kMost, class Call>
-ORRERY_INLINE void with_constant(u32 count, const Call& call) {
-  if constexpr (kMost > 1) {
-    if (count < kMost) return with_constant<kMost - 1>(count, call);
-  }
-  call.template run<kMost>();
 }
 
 template <class Kernel>
@@ -112,19 +105,23 @@ template <class Kernel>
 void wide_group(const Destination& to, const Activations& x, u32 panel_begin, u32 panel_end,
                 u32 first, u32 count) {
   alignas(64) f32 c[kPanelGroup][kColumnChunk][kPanelRows];
-  for (u32 p = 0; p < panel_end - panel_begin; ++p) __builtin_memset(c[p], 0, count * sizeof c[p][0]);
+  for (u32 p = 0; p < panel_end - panel_begin; ++p)
+    __builtin_memset(c[p], 0, count * sizeof c[p][0]);
   const u32 grains = grains_of(to.weights, Kernel::kWholeBlocks);
   for (u32 b = 0; 8 * b < grains; ++b) {
     WideBlock<Kernel> block;
     block.grains = grains - 8 * b < 8 ? grains - 8 * b : 8;
     for (u32 p = panel_begin; p < panel_end; ++p) {
-      const u8* from = to.weights.data + p * to.weights.panel_bytes + b * u64(Kernel::block_size(8));
+      const u8* from =
+          to.weights.data + p * to.weights.panel_bytes + b * u64(Kernel::block_size(8));
       Kernel::read_scales(from, block.grains, block.scales);
-      Kernel::Wide::fill({from + Kernel::header_size(block.grains)}, block.grains, block.bytes);
+      const typename Kernel::Source source{from + Kernel::header_size(block.grains)};
+      Kernel::Wide::fill(source, block.grains, block.bytes);
       for (u32 n = 0; n < count; n += Kernel::kTile) {
         const auto view = Kernel::View::at(x, b, first + n);
         const u32 columns = count - n < Kernel::kTile ? count - n : Kernel::kTile;
-        with_constant<Kernel::kTile>(columns, WideTileCall<Kernel>{block, view, c[p - panel_begin][n]});
+        with_constant<Kernel::kTile>(columns,
+                                     WideTileCall<Kernel>{block, view, c[p - panel_begin][n]});
       }
     }
   }

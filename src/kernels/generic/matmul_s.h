@@ -34,7 +34,8 @@ struct KernelS {
   // The header taken apart: what the kernel multiplies, 16 rows each.
   struct Header {
     alignas(64) u8 scale_bytes[16][16];  // by sub-blocks of 32 or of 16, as the file has them
-    alignas(64) u8 min_bytes[16][16];    // kScalesOf32: [pair of sub-blocks][row][2] in the first half
+    alignas(
+        64) u8 min_bytes[16][16];  // kScalesOf32: [pair of sub-blocks][row][2] in the first half
     F32x16 d, dmin;
 
     ORRERY_INLINE Scales scale(u32 j) const {
@@ -89,8 +90,8 @@ struct KernelS {
       const auto group = weights.group(grain, first + g);
       ORRERY_UNROLL
       for (u32 n = 0; n < kColumns; ++n)
-        sums[n] = dot(sums[n], group,
-                      splat4(x.values + n * kBlockDepth + kTraits.sub_block * j + 4 * g));
+        sums[n] =
+            dot(sums[n], group, splat4(x.values + n * kBlockDepth + kTraits.sub_block * j + 4 * g));
     }
     ORRERY_UNROLL
     for (u32 n = 0; n < kColumns; ++n) isums[n] = add_scaled(isums[n], sums[n], scale);
@@ -104,7 +105,7 @@ struct KernelS {
       const Pairs scale = shift_pairs_left<2>(twin_pairs(header.scale_bytes[j]));
       ORRERY_UNROLL
       for (u32 n = 0; n < kColumns; ++n)
-        isums[n] = add_products(isums[n], scale, splat_pair(x.offset_halves + n * 32 + 2 * j));
+        isums[n] = isums[n] + products(scale, splat_pair(x.offset_halves + n * 32 + 2 * j));
     }
   }
 
@@ -120,7 +121,7 @@ struct KernelS {
         const Pairs mins = widen_pairs(header.min_bytes[2 * p]);
         ORRERY_UNROLL
         for (u32 n = 0; n < kColumns; ++n)
-          msums[n] = add_products(msums[n], mins, splat_pair(x.sums_of_32 + n * 8 + 2 * p));
+          msums[n] = msums[n] + products(mins, splat_pair(x.sums_of_32 + n * 8 + 2 * p));
       }
       ORRERY_UNROLL
       for (auto& msum : msums) msum = splat_i32(0) - msum;
@@ -129,7 +130,7 @@ struct KernelS {
         const Pairs mins = twin_pairs(header.min_bytes[j]);
         ORRERY_UNROLL
         for (u32 n = 0; n < kColumns; ++n)
-          msums[n] = add_products(msums[n], mins, splat_pair(x.offset_halves + n * 32 + 2 * j));
+          msums[n] = msums[n] + products(mins, splat_pair(x.offset_halves + n * 32 + 2 * j));
       }
       ORRERY_UNROLL
       for (auto& msum : msums) msum = shift_right<5>(msum);  // -32 * sums, a multiple of 32

@@ -1,5 +1,6 @@
-// Where a kernel gets a group of four k from: straight from the packed data (few columns, each group is
-// used once or a few times) or from a block unpacked into the first-level cache (many columns).
+// Where a kernel gets a group of four k from: straight from the packed data (few columns, each
+// group is used once or a few times) or from a block unpacked into the first-level cache (many
+// columns).
 #pragma once
 
 #include "kernels/generic/layouts.h"
@@ -30,10 +31,14 @@ struct Packed {
     if constexpr (kTraits.stored_bits == 4) return low;
     const Bytes high = load_bytes(grain + 256 + 64 * (g / 4));
     switch (g % 4) {  // two bits each, moved to bits 4 and 5
-      case 0: return low | and_each(shift_words_left<4>(high), 0x30);
-      case 1: return low | and_each(shift_words_left<2>(high), 0x30);
-      case 2: return low | and_each(high, 0x30);
-      default: return low | and_each(shift_words_right<2>(high), 0x30);
+      case 0:
+        return low | and_each(shift_words_left<4>(high), 0x30);
+      case 1:
+        return low | and_each(shift_words_left<2>(high), 0x30);
+      case 2:
+        return low | and_each(high, 0x30);
+      default:
+        return low | and_each(shift_words_right<2>(high), 0x30);
     }
   }
 

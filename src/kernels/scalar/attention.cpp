@@ -1,14 +1,15 @@
 // Attention over one chunk of 512 keys, query by query, key by key: the meaning of `attend`.
 //
-// A chunk is softmaxed on its own and then joined to what stands in (max, sum, value), as FlashAttention
-// does with its blocks (Dao et al. 2022, algorithm 1). Chunks lie at fixed absolute positions, so the
-// result is the same however the queries or the work are split. Of one query:
+// A chunk is softmaxed on its own and then joined to what stands in (max, sum, value), as
+// FlashAttention does with its blocks (Dao et al. 2022, algorithm 1). Chunks lie at fixed absolute
+// positions, so the result is the same however the queries or the work are split. Of one query:
 //   s[key] = (fma chain over d, ascending, from +0, of q[d] * k[d][key]) * scale
-//   m = max of s;  p[key] = exp(s[key] - m);  l = sum of p in 16 lanes (key mod 16), then reduce16()
-//   v[d] = fma chain over the keys, ascending, from +0, of p[key] * v[key][d]
-//   new = max(old, m), keep = exp(old - new), take = exp(m - new)
-//   sum = fma(sum, keep, l * take);  value[d] = fma(value[d], keep, v[d] * take)
-// A key that is not visible is not read as a value, and a query with no visible key is left as it is.
+//   m = max of s;  p[key] = exp(s[key] - m);  l = sum of p in 16 lanes (key mod 16), then
+//   reduce16() v[d] = fma chain over the keys, ascending, from +0, of p[key] * v[key][d] new =
+//   max(old, m), keep = exp(old - new), take = exp(m - new) sum = fma(sum, keep, l * take);
+//   value[d] = fma(value[d], keep, v[d] * take)
+// A key that is not visible is not read as a value, and a query with no visible key is left as it
+// is.
 #include <cstring>
 
 #include "base/half.h"
@@ -52,11 +53,8 @@ void attend_query(const AttentionChunk& chunk, u32 query) {
   const u32 begin = chunk.key_begin[query], end = chunk.key_end[query];
   if (begin >= end) return;
   f32 weights[kKeyChunk];
-  f32 max = -INFINITY;
-  for (u32 key = begin; key < end; ++key) {
-    weights[key] = score(chunk, query, key);
-    max = weights[key] > max ? weights[key] : max;
-  }
+  for (u32 key = begin; key < end; ++key) weights[key] = score(chunk, query, key);
+  const f32 max = max_in_lanes(weights, begin, end);
   f32 lanes[16] = {};
   for (u32 key = begin; key < end; ++key) {
     weights[key] = exp(weights[key] - max);
@@ -71,8 +69,8 @@ void attend_query(const AttentionChunk& chunk, u32 query) {
     f32 value = 0;
     for (u32 key = begin; key < end; ++key) {
       const void* page = chunk.v_pages[key / page_keys];
-      value = fma(weights[key], load(chunk.format, page, u64(key % page_keys) * chunk.value_dim + d),
-                  value);
+      value = fma(weights[key],
+                  load(chunk.format, page, u64(key % page_keys) * chunk.value_dim + d), value);
     }
     chunk.value[query][d] = fma(chunk.value[query][d], keep, value * take);
   }
@@ -82,8 +80,8 @@ void attend(const AttentionChunk& chunk) {
   for (u32 query = 0; query < chunk.queries; ++query) attend_query(chunk, query);
 }
 
-void store_kv(KvFormat format, const f32* k, const f32* v, u32 head_dim, u32 value_dim, void* k_tile,
-              void* v_row, u32 lane) {
+void store_kv(KvFormat format, const f32* k, const f32* v, u32 head_dim, u32 value_dim,
+              void* k_tile, void* v_row, u32 lane) {
   for (u32 d = 0; d < head_dim; ++d) store(format, k[d], k_tile, u64(d) * kKeyTile + lane);
   for (u32 d = 0; d < value_dim; ++d) store(format, v[d], v_row, d);
 }

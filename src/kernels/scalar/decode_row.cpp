@@ -1,4 +1,5 @@
-// One row of a packed matrix as floats: the same bits that kernels/decode.cpp gives for the file's row.
+// One row of a packed matrix as floats: the same bits that kernels/decode.cpp gives for the file's
+// row.
 #include "kernels/scalar/quant.h"
 #include "kernels/scalar/scalar.h"
 
@@ -60,16 +61,26 @@ void decode_row(const PackedMatrix& weights, u32 row, f32* out) {
   switch (weights.layout) {
     case Layout::kF32:
     case Layout::kF16:
-    case Layout::kBf16: return decode_f(weights.layout, panel, cols, lane, out);
-    case Layout::kE4: return decode_e<Layout::kE4>(panel, cols, lane, out);
-    case Layout::kE4M: return decode_e<Layout::kE4M>(panel, cols, lane, out);
-    case Layout::kE8: return decode_e<Layout::kE8>(panel, cols, lane, out);
-    case Layout::kE8M: return decode_e<Layout::kE8M>(panel, cols, lane, out);
-    case Layout::kS4M: return decode_s<Layout::kS4M>(panel, cols, lane, out);
-    case Layout::kS8M: return decode_s<Layout::kS8M>(panel, cols, lane, out);
-    case Layout::kS6: return decode_s<Layout::kS6>(panel, cols, lane, out);
-    case Layout::kS8: return decode_s<Layout::kS8>(panel, cols, lane, out);
-    case Layout::kS2M: return decode_s<Layout::kS2M>(panel, cols, lane, out);
+    case Layout::kBf16:
+      return decode_f(weights.layout, panel, cols, lane, out);
+    case Layout::kE4:
+      return decode_e<Layout::kE4>(panel, cols, lane, out);
+    case Layout::kE4M:
+      return decode_e<Layout::kE4M>(panel, cols, lane, out);
+    case Layout::kE8:
+      return decode_e<Layout::kE8>(panel, cols, lane, out);
+    case Layout::kE8M:
+      return decode_e<Layout::kE8M>(panel, cols, lane, out);
+    case Layout::kS4M:
+      return decode_s<Layout::kS4M>(panel, cols, lane, out);
+    case Layout::kS8M:
+      return decode_s<Layout::kS8M>(panel, cols, lane, out);
+    case Layout::kS6:
+      return decode_s<Layout::kS6>(panel, cols, lane, out);
+    case Layout::kS8:
+      return decode_s<Layout::kS8>(panel, cols, lane, out);
+    case Layout::kS2M:
+      return decode_s<Layout::kS2M>(panel, cols, lane, out);
   }
 }
 

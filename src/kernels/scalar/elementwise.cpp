@@ -35,16 +35,7 @@ void scale(f32 factor, f32* x, u32 n) {
   for (u32 i = 0; i < n; ++i) x[i] = x[i] * factor;
 }
 
-// NaN loses every comparison. 16 lanes, because which of +0 and -0 wins depends on the order.
-f32 max(const f32* x, u32 n) {
-  f32 lanes[16];
-  for (f32& lane : lanes) lane = -INFINITY;
-  for (u32 i = 0; i < n; ++i) lanes[i % 16] = x[i] > lanes[i % 16] ? x[i] : lanes[i % 16];
-  for (u32 width = 8; width > 0; width /= 2)
-    for (u32 i = 0; i < width; ++i)
-      lanes[i] = lanes[i] > lanes[i + width] ? lanes[i] : lanes[i + width];
-  return lanes[0];
-}
+f32 max(const f32* x, u32 n) { return max_in_lanes(x, 0, n); }
 
 f32 exp_sum(f32* x, u32 n, f32 max) {
   f32 lanes[16] = {};

@@ -1,12 +1,14 @@
 // Matrix products, one output at a time: the meaning of each layout's arithmetic.
 //
-// E: each 32 of K, in ascending order, C = fma(f32(dot), d * a, C), then with a min C = fma(m, s, C);
-//    dot = sum of (q - offset) * activation in int32, a the activations' scale, s scale times their sum.
+// E: each 32 of K, in ascending order, C = fma(f32(dot), d * a, C), then with a min C = fma(m, s,
+// C);
+//    dot = sum of (q - offset) * activation in int32, a the activations' scale, s scale times their
+//    sum.
 // S: each 256 of K, C = fma(f32(isum) * a, d, C), then with a min C = fma(f32(-msum) * a, dmin, C);
 //    isum = sum of scale_j * dot_j and msum = sum of min_j * (activation sum)_j in int32.
 // F: each 32 of K, one fma chain over its even k and one over its odd k; C = C + (even + odd).
-// C starts as +0 and is added to `out` once at the end. All int32 sums are exact (docs/formats/packed.md
-// has the bounds), so only the float steps have an order, and this is it.
+// C starts as +0 and is added to `out` once at the end. All int32 sums are exact
+// (docs/formats/packed.md has the bounds), so only the float steps have an order, and this is it.
 #include "kernels/scalar/arithmetic.h"
 #include "kernels/scalar/quant.h"
 #include "kernels/scalar/scalar.h"
@@ -27,7 +29,8 @@ void for_each_block(const LayoutInfo& layout, u32 cols, const u8* panel, Block b
 }
 
 template <Layout kLayout>
-f32 output_e(const PackedMatrix& weights, const u8* panel, u32 row, const Activations& x, u32 column) {
+f32 output_e(const PackedMatrix& weights, const u8* panel, u32 row, const Activations& x,
+             u32 column) {
   const LayoutInfo& layout = info(kLayout);
   f32 c = 0;
   for_each_block(layout, weights.cols, panel, [&](const u8* block, u32 grains, u32 index) {
@@ -47,7 +50,8 @@ f32 output_e(const PackedMatrix& weights, const u8* panel, u32 row, const Activa
 }
 
 template <Layout kLayout>
-f32 output_s(const PackedMatrix& weights, const u8* panel, u32 row, const Activations& x, u32 column) {
+f32 output_s(const PackedMatrix& weights, const u8* panel, u32 row, const Activations& x,
+             u32 column) {
   const LayoutInfo& layout = info(kLayout);
   f32 c = 0;
   for_each_block(layout, weights.cols, panel, [&](const u8* block, u32 grains, u32 index) {
@@ -93,14 +97,16 @@ f32 float_activation(const Activations& x, u64 at) {
 }
 
 template <Layout kLayout>
-f32 output_f(const PackedMatrix& weights, const u8* panel, u32 row, const Activations& x, u32 column) {
+f32 output_f(const PackedMatrix& weights, const u8* panel, u32 row, const Activations& x,
+             u32 column) {
   const u32 padded = round_up(weights.cols, kDepthGrain);
   const u64 first = u64(column) * padded;
   f32 c = 0;
   for (u32 k = 0; k < padded; k += 32) {
     f32 even = 0, odd = 0;
     for (u32 i = k; i < k + 32; i += 2) {
-      even = fma(float_weight<kLayout>(panel, row, i), float_activation<kLayout>(x, first + i), even);
+      even =
+          fma(float_weight<kLayout>(panel, row, i), float_activation<kLayout>(x, first + i), even);
       odd = fma(float_weight<kLayout>(panel, row, i + 1),
                 float_activation<kLayout>(x, first + i + 1), odd);
     }

@@ -13,19 +13,26 @@ inline constexpr u32 stored_bits(Layout layout) {
     case Layout::kE4:
     case Layout::kE4M:
     case Layout::kS4M:
-    case Layout::kS2M: return 4;
-    case Layout::kS6: return 6;
-    default: return 8;
+    case Layout::kS2M:
+      return 4;
+    case Layout::kS6:
+      return 6;
+    default:
+      return 8;
   }
 }
 
 inline constexpr i32 stored_offset(Layout layout) {
   switch (layout) {
-    case Layout::kE4: return 8;
-    case Layout::kS6: return 32;
+    case Layout::kE4:
+      return 8;
+    case Layout::kS6:
+      return 32;
     case Layout::kE8:
-    case Layout::kS8: return 128;
-    default: return 0;
+    case Layout::kS8:
+      return 128;
+    default:
+      return 0;
   }
 }
 

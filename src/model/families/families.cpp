@@ -6,7 +6,8 @@ namespace {
 // The architecture's name in this checkpoint.
 Result<std::string> architecture_of(const checkpoint::Checkpoint& checkpoint) {
   const checkpoint::Config& config = checkpoint.config();
-  if (checkpoint.kind() == checkpoint::Kind::kGguf) return config.require_string("general.architecture");
+  if (checkpoint.kind() == checkpoint::Kind::kGguf)
+    return config.require_string("general.architecture");
   TRY(const checkpoint::Strings* names, config.get_strings("architectures"));
   if (!names || names->size() != 1)
     return fail("config.json: \"architectures\" must name exactly one architecture");

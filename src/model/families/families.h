@@ -12,10 +12,10 @@ namespace orrery::model {
 struct Family {
   std::string_view name;          // for people
   std::string_view architecture;  // in config.json's "architectures"
-  std::string_view gguf;          // GGUF general.architecture; empty: not in GGUF under its own name
+  std::string_view gguf;  // GGUF general.architecture; empty: not in GGUF under its own name
   Result<ModelSpec> (*describe)(const Fields&);
-  // GGUF files of this architecture store Q and K rows permuted so that rotary pairs are neighbours;
-  // the binder undoes it, `forward` sees pairs half a head apart.
+  // GGUF files of this architecture store Q and K rows permuted so that rotary pairs are
+  // neighbours; the binder undoes it, `forward` sees pairs half a head apart.
   bool gguf_permutes_qk;
 };
 

@@ -28,15 +28,13 @@ constexpr FieldNames kFields[] = {
 
 constexpr u32 kCountMax = 1u << 30;
 
-// Keys of config.json that change nothing in the forward pass of a trained model: how it was trained,
-// initialised, saved or tokenized.
+// Keys of config.json that change nothing in the forward pass of a trained model: how it was
+// trained, initialised, saved or tokenized.
 constexpr std::string_view kNoEffect[] = {
-    "_name_or_path",      "architectures",      "attention_dropout",
-    "bos_token_id",       "dtype",              "eos_token_id",
-    "initializer_range",  "is_llama_config",    "model_type",
-    "pad_token_id",       "pretraining_tp",     "rope_interleaved",
-    "torch_dtype",        "transformers_version", "use_cache",
-    "transformers.js_config",
+    "_name_or_path", "architectures",        "attention_dropout", "bos_token_id",
+    "dtype",         "eos_token_id",         "initializer_range", "is_llama_config",
+    "model_type",    "pad_token_id",         "pretraining_tp",    "rope_interleaved",
+    "torch_dtype",   "transformers_version", "use_cache",         "transformers.js_config",
 };
 
 Result<std::vector<i32>> stop_tokens(const checkpoint::Config& config) {
@@ -66,7 +64,8 @@ Fields::Fields(const checkpoint::Checkpoint& checkpoint)
 
 std::string Fields::key(std::string_view field) const {
   for (const FieldNames& row : kFields)
-    if (row.field == field) return gguf_ ? prefix_ + std::string(row.gguf) : std::string(row.hugging_face);
+    if (row.field == field)
+      return gguf_ ? prefix_ + std::string(row.gguf) : std::string(row.hugging_face);
   return std::string(field);
 }
 
@@ -151,12 +150,14 @@ Result<Rope> Fields::rope() const {
   return rope;
 }
 
-// Newer exports write rope_parameters, older ones rope_theta and rope_scaling with "type" or "rope_type".
+// Newer exports write rope_parameters, older ones rope_theta and rope_scaling with "type" or
+// "rope_type".
 Result<Rope> Fields::hugging_face_rope() const {
   const checkpoint::Config& config = checkpoint_->config();
   Rope rope;
   TRY(rope.base, config.number_or("rope_theta", 10000));
-  const std::string_view section = config.has("rope_parameters") ? "rope_parameters" : "rope_scaling";
+  const std::string_view section =
+      config.has("rope_parameters") ? "rope_parameters" : "rope_scaling";
   if (!config.has(section)) return rope;
   const auto inside = [&](std::string_view name) { return fmt::format("{}.{}", section, name); };
   TRY(rope.base, config.number_or(inside("rope_theta"), rope.base));

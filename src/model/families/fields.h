@@ -1,8 +1,9 @@
-// Fields: a checkpoint's settings under the names of the mathematics, whichever world they come from.
+// Fields: a checkpoint's settings under the names of the mathematics, whichever world they come
+// from.
 //
 // config.json and GGUF metadata say the same things under different keys; this is the table between
-// them, so that a family is described once. Reading rules that belong to a format (GGUF ties the output
-// when there is no output tensor) live here, too.
+// them, so that a family is described once. Reading rules that belong to a format (GGUF ties the
+// output when there is no output tensor) live here, too.
 #pragma once
 
 #include "checkpoint/checkpoint.h"

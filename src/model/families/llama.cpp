@@ -1,5 +1,5 @@
-// The LLaMA family (Touvron et al. 2023; Dubey et al. 2024): pre-norm blocks of grouped attention with
-// rotary positions and a gated feed-forward, all layers alike. SmolLM2 is one of them.
+// The LLaMA family (Touvron et al. 2023; Dubey et al. 2024): pre-norm blocks of grouped attention
+// with rotary positions and a gated feed-forward, all layers alike. SmolLM2 is one of them.
 #include "model/families/families.h"
 
 namespace orrery::model::families_detail {

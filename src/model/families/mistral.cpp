@@ -1,5 +1,5 @@
-// Mistral 7B (Jiang et al. 2023): the neighbour's block, whose keys end at a sliding window where the
-// config has one (only 7B v0.1 does; later ones say null).
+// Mistral 7B (Jiang et al. 2023): the neighbour's block, whose keys end at a sliding window where
+// the config has one (only 7B v0.1 does; later ones say null).
 #include "model/families/families.h"
 
 namespace orrery::model::families_detail {

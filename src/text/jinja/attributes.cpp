@@ -15,15 +15,17 @@ bool is_one_of(std::string_view name, std::initializer_list<std::string_view> na
 
 // Methods that would change the object: the sandbox does not give them out.
 bool is_mutator(const Value& object, std::string_view name) {
-  if (object.is(Kind::kDict)) return is_one_of(name, {"clear", "pop", "popitem", "setdefault", "update"});
+  if (object.is(Kind::kDict))
+    return is_one_of(name, {"clear", "pop", "popitem", "setdefault", "update"});
   return object.is(Kind::kList) && is_one_of(name, {"append", "clear", "pop", "reverse", "insert",
                                                     "sort", "extend", "remove"});
 }
 
 Value bind(Heap& heap, const Value& object, std::string_view name, Filter method) {
-  return make<Function>(heap, name, [object, method](Interpreter& interpreter, Arguments& arguments) {
-    return method(interpreter, object, arguments);
-  });
+  return make<Function>(heap, name,
+                        [object, method](Interpreter& interpreter, Arguments& arguments) {
+                          return method(interpreter, object, arguments);
+                        });
 }
 
 std::optional<Value> number_attribute(const Value& object, std::string_view name) {
@@ -53,7 +55,8 @@ std::optional<Value> field(Heap& heap, const Value& object, std::string_view nam
   switch (object.kind()) {
     case Kind::kBool:
     case Kind::kInt:
-    case Kind::kFloat: return number_attribute(object, name);
+    case Kind::kFloat:
+      return number_attribute(object, name);
     case Kind::kTuple:
       if (!object.sequence().group) return std::nullopt;
       if (name == "grouper") return object.sequence().items[0];
@@ -68,8 +71,10 @@ std::optional<Value> field(Heap& heap, const Value& object, std::string_view nam
       const Value* found = object.ns().attributes->find(name);
       return found ? std::optional(*found) : std::nullopt;
     }
-    case Kind::kLoop: return object.loop().attribute(name);
-    case Kind::kMacro: return macro_attribute(heap, object.macro().node, name);
+    case Kind::kLoop:
+      return object.loop().attribute(name);
+    case Kind::kMacro:
+      return macro_attribute(heap, object.macro().node, name);
     case Kind::kCycler: {
       const Cycler& cycler = object.cycler();
       if (name == "current") return cycler.items[cycler.position];
@@ -81,7 +86,8 @@ std::optional<Value> field(Heap& heap, const Value& object, std::string_view nam
       if (name == "sep") return object.joiner().separator;
       if (name == "used") return Value::boolean(object.joiner().used);
       return std::nullopt;
-    default: return std::nullopt;
+    default:
+      return std::nullopt;
   }
 }
 
@@ -92,14 +98,14 @@ std::optional<Value> attribute(Heap& heap, const Value& object, std::string_view
     return Value::undefined(heap, fmt::format("access to attribute '{}' of '{}' object is unsafe.",
                                               name, type_name(object)));
   }
-  const Filter method = object.is_string() ? find_string_method(name) : find_other_method(object, name);
+  const Filter method =
+      object.is_string() ? find_string_method(name) : find_other_method(object, name);
   if (!method) return std::nullopt;
   return bind(heap, object, name, method);
 }
 
 Value nothing(Heap& heap, const Value& object, const Value& index) {
-  const std::string owner =
-      object.is_none() ? "None" : fmt::format("{} object", type_name(object));
+  const std::string owner = object.is_none() ? "None" : fmt::format("{} object", type_name(object));
   if (index.is_string()) {
     return Value::undefined(heap, fmt::format("'{}' has no attribute '{}'", owner, index.bytes()));
   }
@@ -158,7 +164,8 @@ SliceBounds resolve(i64 size, const Value& start, const Value& stop, const Value
   };
   const i64 first = clamp(start, by < 0 ? highest : lowest);
   const i64 end = clamp(stop, by < 0 ? lowest : highest);
-  const u64 span = by > 0 ? (end > first ? u64(end - first) : 0) : (first > end ? u64(first - end) : 0);
+  const u64 span =
+      by > 0 ? (end > first ? u64(end - first) : 0) : (first > end ? u64(first - end) : 0);
   const u64 stride = by > 0 ? u64(by) : u64(0) - u64(by);
   return {first, by, span == 0 ? 0 : (span - 1) / stride + 1};
 }
@@ -194,6 +201,13 @@ Value slice_string(const String& string, const SliceBounds& bounds) {
 }  // namespace
 
 Value get_attribute(Heap& heap, const Value& object, std::string_view name) {
+  // The sandbox hides what every object has, on an undefined one as well.
+  const bool hidden = is_one_of(name, {"__class__", "__init__", "__str__", "__repr__", "__len__",
+                                       "__iter__", "__eq__", "__hash__", "__bool__", "__doc__"});
+  if (hidden) {
+    return Value::undefined(heap, fmt::format("access to attribute '{}' of '{}' object is unsafe.",
+                                              name, type_name(object)));
+  }
   object.require_defined();
   if (auto found = attribute(heap, object, name)) return std::move(*found);
   if (object.is(Kind::kDict)) {
@@ -253,8 +267,8 @@ Value get_path(Heap& heap, const Value& object, const Value& path, const Value* 
     const std::string_view part = rest.substr(0, dot);
     const bool digits = !part.empty() && part.size() < 18 &&
                         part.find_first_not_of("0123456789") == std::string_view::npos;
-    value = get_item(heap, value, digits ? Value::integer(std::stoll(std::string(part)))
-                                         : text(heap, part));
+    value = get_item(heap, value,
+                     digits ? Value::integer(std::stoll(std::string(part))) : text(heap, part));
     if (value.is_undefined() && otherwise) value = *otherwise;
     if (dot == rest.size()) return value;
     rest.remove_prefix(dot + 1);

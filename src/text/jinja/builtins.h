@@ -36,8 +36,8 @@ struct Named {
 // object.name and object[index] as jinja2's sandbox looks them up; undefined when there is nothing.
 [[nodiscard]] Value get_attribute(Heap& heap, const Value& object, std::string_view name);
 [[nodiscard]] Value get_item(Heap& heap, const Value& object, const Value& index);
-[[nodiscard]] Value get_slice(Heap& heap, const Value& object, const Value& start, const Value& stop,
-                              const Value& step);
+[[nodiscard]] Value get_slice(Heap& heap, const Value& object, const Value& start,
+                              const Value& stop, const Value& step);
 // object|attr("name"): only what getattr finds, no item.
 [[nodiscard]] Value get_attribute_only(Heap& heap, const Value& object, std::string_view name);
 // "a.0.b" as filters take it (attribute=...): through get_item, digits are indexes.

@@ -66,14 +66,19 @@ Macro::Macro(Heap& heap, const MacroNode& macro, Ref<Scope> scope)
 Macro::~Macro() = default;
 
 Loop::Loop(Heap& heap, Value items, Ref<Iterator> iterator, Recurse again, i64 depth)
-    : CyclicObject(heap), depth0(depth), recurse(std::move(again)), items_(std::move(items)),
+    : CyclicObject(heap),
+      depth0(depth),
+      recurse(std::move(again)),
+      items_(std::move(items)),
       iterator_(std::move(iterator)) {}
 
 void Loop::clear() {
   recurse = nullptr;
   items_ = {};
-  after_ = current_ = before_ = std::nullopt;
-  changed_ = std::nullopt;
+  after_.reset();
+  current_.reset();
+  before_.reset();
+  changed_.reset();
 }
 
 const std::optional<Value>& Loop::peek() {
@@ -122,8 +127,7 @@ std::optional<Value> Loop::attribute(std::string_view name) {
   if (name == "depth") return integer(depth0 + 1);
   if (name == "depth0") return integer(depth0);
   if (name == "previtem") {
-    return before_ && index0 > 0 ? *before_
-                                 : Value::undefined(heap(), "there is no previous item");
+    return before_ && index0 > 0 ? *before_ : Value::undefined(heap(), "there is no previous item");
   }
   if (name == "nextitem") {
     return peek() ? *peek() : Value::undefined(heap(), "there is no next item");

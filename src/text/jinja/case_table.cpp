@@ -1,5 +1,6 @@
-// The letters whose upper or title case is several letters (Unicode SpecialCasing, the rules without
-// conditions), as str.upper() and str.title() of Python give them. Made by tools/golden/templates.py.
+// The letters whose upper or title case is several letters (Unicode SpecialCasing, the rules
+// without conditions), as str.upper() and str.title() of Python give them. Made by
+// tools/golden/templates.py.
 #include "text/jinja/case_table.h"
 
 #include <algorithm>

@@ -1,6 +1,6 @@
-// What jinja2 finds when it compiles a parsed template: unknown filters and tests (outside an if, where
-// they matter only when they are run), break and continue outside a loop, assignment to `loop`, names
-// given twice; and which of caller, varargs and kwargs each macro uses.
+// What jinja2 finds when it compiles a parsed template: unknown filters and tests (outside an if,
+// where they matter only when they are run), break and continue outside a loop, assignment to
+// `loop`, names given twice; and which of caller, varargs and kwargs each macro uses.
 #include <set>
 
 #include "text/jinja/builtins.h"
@@ -78,7 +78,8 @@ class Checker {
     std::set<std::string_view> names;
     for (const auto& [name, value] : arguments.keywords) {
       visit(value, frame);
-      if (!names.insert(name).second) fail(place, fmt::format("keyword argument repeated: {}", name));
+      if (!names.insert(name).second)
+        fail(place, fmt::format("keyword argument repeated: {}", name));
     }
     visit(arguments.star, frame);
     visit(arguments.double_star, frame);
@@ -187,7 +188,9 @@ class Checker {
               visit(n.call, frame);
               visit_macro(*n.body, statement.place, frame);
             },
-            [&](const FilterBlockNode& n) { visit(n.filter, inner(frame)), visit(n.body, inner(frame)); },
+            [&](const FilterBlockNode& n) {
+              visit(n.filter, inner(frame)), visit(n.body, inner(frame));
+            },
             [&](const WithNode& n) {
               for (const auto& [target, value] : n.bindings) {
                 visit(value, frame);
@@ -203,7 +206,9 @@ class Checker {
               in_block.in_for = frame.in_for;
               visit(n.body, in_block);
             },
-            [&](const AutoescapeNode& n) { visit(n.value, inner(frame)), visit(n.body, inner(frame)); },
+            [&](const AutoescapeNode& n) {
+              visit(n.value, inner(frame)), visit(n.body, inner(frame));
+            },
             [&](const GenerationNode& n) { visit(n.body, function(frame)); },
             [&](const BreakNode&) { control(); },
             [&](const ContinueNode&) { control(); },

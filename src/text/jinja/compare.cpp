@@ -1,6 +1,7 @@
 // Comparing values as Python does: equality, order, hashes, membership.
 //
-// Equality and order walk into containers; how deep is limited, because a namespace may hold itself.
+// Equality and order walk into containers; how deep is limited, because a namespace may hold
+// itself.
 #include "text/jinja/search.h"
 #include "text/jinja/value.h"
 
@@ -58,20 +59,26 @@ bool equal_at(const Value& a, const Value& b, u32 depth) {
   if (a.kind() != b.kind()) return false;
   switch (a.kind()) {
     case Kind::kUndefined:
-    case Kind::kNone: return true;
+    case Kind::kNone:
+      return true;
     case Kind::kString:
       a.string().heap().step_bytes(std::min(a.bytes().size(), b.bytes().size()));
       return a.bytes() == b.bytes();
-    default: break;
+    default:
+      break;
   }
   if (a.address() == b.address()) return true;
   a.address()->heap().step();
   switch (a.kind()) {
     case Kind::kList:
-    case Kind::kTuple: return equal_items(a.sequence(), b.sequence(), depth + 1);
-    case Kind::kDict: return equal_dicts(a.dict(), b.dict(), depth + 1);
-    case Kind::kRange: return equal_ranges(a.range(), b.range());
-    default: return false;
+    case Kind::kTuple:
+      return equal_items(a.sequence(), b.sequence(), depth + 1);
+    case Kind::kDict:
+      return equal_dicts(a.dict(), b.dict(), depth + 1);
+    case Kind::kRange:
+      return equal_ranges(a.range(), b.range());
+    default:
+      return false;
   }
 }
 
@@ -100,11 +107,15 @@ bool less_at(const Value& a, const Value& b, std::string_view op, bool or_equal,
 u64 hash_at(const Value& value, u32 depth) {
   if (depth > kDepthMax) raise("values nest too deep to hash");
   switch (value.kind()) {
-    case Kind::kUndefined: return 1;
-    case Kind::kNone: return 2;
+    case Kind::kUndefined:
+      return 1;
+    case Kind::kNone:
+      return 2;
     case Kind::kBool:
-    case Kind::kInt: return std::hash<f64>{}(f64(value.as_integer()));
-    case Kind::kFloat: return std::hash<f64>{}(value.as_real());
+    case Kind::kInt:
+      return std::hash<f64>{}(f64(value.as_integer()));
+    case Kind::kFloat:
+      return std::hash<f64>{}(value.as_real());
     case Kind::kString: {
       value.string().heap().step_bytes(value.bytes().size());
       return std::hash<std::string_view>{}(value.bytes());
@@ -119,8 +130,10 @@ u64 hash_at(const Value& value, u32 depth) {
     }
     case Kind::kList:
     case Kind::kDict:
-    case Kind::kView: raise("unhashable type: '{}'", type_name(value));
-    default: return std::hash<const void*>{}(value.address());
+    case Kind::kView:
+      raise("unhashable type: '{}'", type_name(value));
+    default:
+      return std::hash<const void*>{}(value.address());
   }
 }
 
@@ -143,11 +156,14 @@ bool contains(Heap& heap, const Value& container, const Value& item) {
       }
       heap.step_bytes(container.bytes().size());
       return find_bytes(container.bytes(), item.bytes(), 0) != std::string_view::npos;
-    case Kind::kDict: return container.dict().find(item) != nullptr;
+    case Kind::kDict:
+      return container.dict().find(item) != nullptr;
     case Kind::kView:
-      if (container.view().of == View::Of::kKeys) return container.view().dict->find(item) != nullptr;
+      if (container.view().of == View::Of::kKeys)
+        return container.view().dict->find(item) != nullptr;
       break;
-    default: break;
+    default:
+      break;
   }
   if (!is_iterable(container)) raise("argument of type '{}' is not iterable", type_name(container));
   const auto iterator = iterate(heap, container);

@@ -77,14 +77,22 @@ Value Interpreter::evaluate(const BinaryNode& node, const Ref<Scope>& scope) {
 
 bool Interpreter::compare(CompareOp op, const Value& left, const Value& right) {
   switch (op) {
-    case CompareOp::kEq: return equal(left, right);
-    case CompareOp::kNe: return !equal(left, right);
-    case CompareOp::kLt: return less(left, right, "<");
-    case CompareOp::kGt: return less(right, left, ">");
-    case CompareOp::kLe: return less_or_equal(left, right, "<=");
-    case CompareOp::kGe: return less_or_equal(right, left, ">=");
-    case CompareOp::kIn: return contains(heap_, right, left);
-    case CompareOp::kNotIn: return !contains(heap_, right, left);
+    case CompareOp::kEq:
+      return equal(left, right);
+    case CompareOp::kNe:
+      return !equal(left, right);
+    case CompareOp::kLt:
+      return less(left, right, "<");
+    case CompareOp::kGt:
+      return less(right, left, ">");
+    case CompareOp::kLe:
+      return less_or_equal(left, right, "<=");
+    case CompareOp::kGe:
+      return less_or_equal(right, left, ">=");
+    case CompareOp::kIn:
+      return contains(heap_, right, left);
+    case CompareOp::kNotIn:
+      return !contains(heap_, right, left);
   }
   return false;
 }
@@ -109,8 +117,10 @@ Value Interpreter::evaluate(const ConcatNode& node, const Ref<Scope>& scope) {
   markup = markup && autoescape_;
   Builder builder(heap_);
   for (const Value& part : parts) {
-    if (markup) print_escaped(builder, part);
-    else print(builder, part);
+    if (markup)
+      print_escaped(builder, part);
+    else
+      print(builder, part);
   }
   auto result = builder.take();
   result->markup = markup;
@@ -128,14 +138,17 @@ Value Interpreter::evaluate(const SubscriptNode& node, const Ref<Scope>& scope) 
 
 Value Interpreter::evaluate(const SliceNode& node, const Ref<Scope>& scope) {
   const Value object = evaluate(*node.object, scope);
-  const auto bound = [&](const ExpressionPtr& e) { return e ? evaluate(*e, scope) : Value::none(); };
+  const auto bound = [&](const ExpressionPtr& e) {
+    return e ? evaluate(*e, scope) : Value::none();
+  };
   const Value start = bound(node.start), stop = bound(node.stop);
   return get_slice(heap_, object, start, stop, bound(node.step));
 }
 
 Arguments Interpreter::evaluate_arguments(const CallArguments& node, const Ref<Scope>& scope) {
   Arguments result;
-  for (const auto& argument : node.positional) result.positional.push_back(evaluate(*argument, scope));
+  for (const auto& argument : node.positional)
+    result.positional.push_back(evaluate(*argument, scope));
   for (const auto& [name, value] : node.keywords) {
     result.keywords.push_back({make<String>(heap_, name), evaluate(*value, scope)});
   }
@@ -145,7 +158,8 @@ Arguments Interpreter::evaluate_arguments(const CallArguments& node, const Ref<S
   }
   if (node.double_star) {
     const Value more = evaluate(*node.double_star, scope);
-    if (!more.is(Kind::kDict)) raise("argument after ** must be a mapping, not {}", type_name(more));
+    if (!more.is(Kind::kDict))
+      raise("argument after ** must be a mapping, not {}", type_name(more));
     for (const auto& [key, value] : more.dict().entries()) {
       if (!key.is_string()) raise("keywords must be strings");
       for (const auto& keyword : result.keywords) {
@@ -165,10 +179,12 @@ Value Interpreter::evaluate(const CallNode& node, const Ref<Scope>& scope) {
   return call(callee, arguments);
 }
 
-Value Interpreter::evaluate_filter(const FilterNode& node, const Value* block, const Ref<Scope>& scope) {
+Value Interpreter::evaluate_filter(const FilterNode& node, const Value* block,
+                                   const Ref<Scope>& scope) {
   // A chain without an input is a filter block's: the innermost filter gets the block's text.
   Value input;
-  if (!node.input) input = *block;
+  if (!node.input)
+    input = *block;
   else if (const auto* inner = std::get_if<FilterNode>(&node.input->node); inner && block) {
     input = evaluate_filter(*inner, block, scope);
   } else {
@@ -189,18 +205,21 @@ Value Interpreter::evaluate(const TestNode& node, const Ref<Scope>& scope) {
 Value Interpreter::evaluate(const ConditionalNode& node, const Ref<Scope>& scope) {
   if (truth(evaluate(*node.test, scope))) return evaluate(*node.yes, scope);
   if (node.no) return evaluate(*node.no, scope);
-  return Value::undefined(heap_, "the inline if-expression evaluated to false and no else section "
-                                 "was defined.");
+  return Value::undefined(heap_,
+                          "the inline if-expression evaluated to false and no else section "
+                          "was defined.");
 }
 
-Value Interpreter::apply_filter(std::string_view name, const Value& input, const Arguments& arguments) {
+Value Interpreter::apply_filter(std::string_view name, const Value& input,
+                                const Arguments& arguments) {
   const Filter filter = find_filter(name);
   if (!filter) raise("No filter named '{}' found.", name);
   const Nesting nesting(*this);
   return filter(*this, input, arguments);
 }
 
-bool Interpreter::apply_test(std::string_view name, const Value& input, const Arguments& arguments) {
+bool Interpreter::apply_test(std::string_view name, const Value& input,
+                             const Arguments& arguments) {
   const Test test = find_test(name);
   if (!test) raise("No test named '{}' found.", name);
   const Nesting nesting(*this);
@@ -210,9 +229,12 @@ bool Interpreter::apply_test(std::string_view name, const Value& input, const Ar
 Value Interpreter::call(const Value& callee, Arguments& arguments) {
   const Nesting nesting(*this);
   switch (callee.kind()) {
-    case Kind::kUndefined: callee.raise_undefined();
-    case Kind::kFunction: return callee.function().call(*this, arguments);
-    case Kind::kMacro: return call_macro(callee.macro(), arguments);
+    case Kind::kUndefined:
+      callee.raise_undefined();
+    case Kind::kFunction:
+      return callee.function().call(*this, arguments);
+    case Kind::kMacro:
+      return call_macro(callee.macro(), arguments);
     case Kind::kJoiner: {
       const Bound bound("joiner", arguments, {});
       if (std::exchange(callee.joiner().used, true)) return callee.joiner().separator;
@@ -226,7 +248,8 @@ Value Interpreter::call(const Value& callee, Arguments& arguments) {
       }
       return loop.recurse(bound.at(0), loop.depth0 + 1);
     }
-    default: raise("'{}' object is not callable", type_name(callee));
+    default:
+      raise("'{}' object is not callable", type_name(callee));
   }
 }
 

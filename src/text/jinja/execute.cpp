@@ -31,8 +31,11 @@ const Value* Scope::find(Symbol symbol) const {
 }
 
 Interpreter::Interpreter(const Program& program, const Limits& limits)
-    : program_(program), heap_(limits), context_(make<Scope>(heap_, Ref<Scope>())),
-      root_(make<Scope>(heap_, context_)), constants_(program.constants.size()) {
+    : program_(program),
+      heap_(limits),
+      context_(make<Scope>(heap_, Ref<Scope>())),
+      root_(make<Scope>(heap_, context_)),
+      constants_(program.constants.size()) {
   for (Symbol symbol = 0; symbol < program.names.size(); ++symbol) {
     if (auto global = find_global(heap_, program.names[symbol])) define(symbol, std::move(*global));
   }
@@ -61,8 +64,17 @@ Value Interpreter::capture(Run run) {
 }
 
 void Interpreter::write(const Value& value) {
-  if (autoescape_) print_escaped(*out_, value);
-  else print(*out_, value);
+  if (autoescape_)
+    print_escaped(*out_, value);
+  else
+    print(*out_, value);
+  if (out_->size() > heap_.limits().output_bytes_max) raise("the rendered text is too long");
+}
+
+// The result of a call or filter block: written as it is, and only a string can be.
+void Interpreter::write_string(const Value& value) {
+  if (!value.is_string()) raise("expected str instance, {} found", type_name(value));
+  out_->add(value.string());
   if (out_->size() > heap_.limits().output_bytes_max) raise("the rendered text is too long");
 }
 
@@ -106,7 +118,8 @@ Interpreter::Flow Interpreter::execute(const IfNode& node, const Ref<Scope>& sco
 }
 
 // The items that pass the loop's `if`, tested one by one as the loop comes to them.
-Ref<Iterator> Interpreter::filtered(const ForNode& node, const Value& items, const Ref<Scope>& scope) {
+Ref<Iterator> Interpreter::filtered(const ForNode& node, const Value& items,
+                                    const Ref<Scope>& scope) {
   auto step = [this, &node, scope, from = iterate(heap_, items)]() -> std::optional<Value> {
     while (auto item = from->next()) {
       const auto inner = make<Scope>(heap_, scope);
@@ -129,8 +142,8 @@ Interpreter::Flow Interpreter::run_loop(const ForNode& node, const Value& items,
   if (depth_ >= heap_.limits().depth_max) raise("maximum recursion depth exceeded");
   depth_ += node.recursive;
   const Ref<Iterator> iterator = node.test ? filtered(node, items, scope) : iterate(heap_, items);
-  const auto loop = make<Loop>(heap_, node.test ? Value(iterator) : items, iterator,
-                               std::move(recurse), depth0);
+  const auto loop =
+      make<Loop>(heap_, node.test ? Value(iterator) : items, iterator, std::move(recurse), depth0);
   bool completed = false;  // as jinja2: an iteration that continues or breaks does not count
   Flow flow = Flow::kNext;
   while (flow != Flow::kBreak) {
@@ -198,13 +211,16 @@ void Interpreter::check_namespaces(const Target& target, const Ref<Scope>& scope
 
 Interpreter::Flow Interpreter::execute(const SetBlockNode& node, const Ref<Scope>& scope) {
   const auto inner = make<Scope>(heap_, scope);
-  Value value = capture([&] { execute(node.body, inner); });
+  Flow flow = Flow::kNext;
+  Value value = capture([&] { flow = execute(node.body, inner); });
+  if (flow != Flow::kNext) return flow;  // a break jumps over the assignment, too
   if (node.filter) value = evaluate_filter(std::get<FilterNode>(node.filter->node), &value, inner);
   assign(node.target, std::move(value), scope);
   return Flow::kNext;
 }
 
-Interpreter::Flow Interpreter::execute(const std::shared_ptr<MacroNode>& node, const Ref<Scope>& scope) {
+Interpreter::Flow Interpreter::execute(const std::shared_ptr<MacroNode>& node,
+                                       const Ref<Scope>& scope) {
   scope->set(node->symbol, Value(make<Macro>(heap_, *node, scope)));
   return Flow::kNext;
 }
@@ -215,7 +231,7 @@ Interpreter::Flow Interpreter::execute(const CallBlockNode& node, const Ref<Scop
   Arguments arguments = evaluate_arguments(called.arguments, scope);
   const Value caller(make<Macro>(heap_, *node.body, scope));
   arguments.keywords.push_back({make<String>(heap_, "caller"), caller});
-  write(call(callee, arguments));
+  write_string(call(callee, arguments));
   return Flow::kNext;
 }
 
@@ -236,13 +252,15 @@ Value Interpreter::call_macro(const Macro& macro, Arguments& arguments) {
   std::vector<std::optional<Value>> given(count);
   bool explicit_caller = false;
   for (u64 i = 0; i < count; ++i) {
-    if (i < arguments.positional.size()) given[i] = arguments.positional[i];
-    else given[i] = arguments.pop(node.parameter_names[i]);
+    if (i < arguments.positional.size())
+      given[i] = arguments.positional[i];
+    else
+      given[i] = arguments.pop(node.parameter_names[i]);
     explicit_caller = explicit_caller || node.parameters[i] == program_.caller;
     scope->set(node.parameters[i],
                given[i] ? *given[i]
-                        : Value::undefined(heap_, fmt::format("'{}' is undefined",
-                                                              node.parameter_names[i])));
+                        : Value::undefined(
+                              heap_, fmt::format("'{}' is undefined", node.parameter_names[i])));
   }
   if (node.uses_caller && !explicit_caller) {
     auto caller = arguments.pop("caller");
@@ -255,7 +273,8 @@ Value Interpreter::call_macro(const Macro& macro, Arguments& arguments) {
     for (const auto& [name, value] : arguments.keywords) rest->set(Value(name), value);
     scope->set(program_.kwargs, Value(rest));
   } else if (!arguments.keywords.empty()) {
-    raise("macro '{}' takes no keyword argument '{}'", node.name, arguments.keywords[0].name->bytes());
+    raise("macro '{}' takes no keyword argument '{}'", node.name,
+          arguments.keywords[0].name->bytes());
   }
   if (node.uses_varargs) {
     auto rest = make<Sequence>(heap_, Kind::kTuple);
@@ -276,8 +295,10 @@ Value Interpreter::call_macro(const Macro& macro, Arguments& arguments) {
 
 Interpreter::Flow Interpreter::execute(const FilterBlockNode& node, const Ref<Scope>& scope) {
   const auto inner = make<Scope>(heap_, scope);
-  const Value body = capture([&] { execute(node.body, inner); });
-  write(evaluate_filter(std::get<FilterNode>(node.filter->node), &body, inner));
+  Flow flow = Flow::kNext;
+  const Value body = capture([&] { flow = execute(node.body, inner); });
+  if (flow != Flow::kNext) return flow;
+  write_string(evaluate_filter(std::get<FilterNode>(node.filter->node), &body, inner));
   return Flow::kNext;
 }
 

@@ -1,12 +1,11 @@
-// "..." % values and "...".format(values). What is formatted keeps its origins; padding and digits are
-// the template's.
+// "..." % values and "...".format(values). What is formatted keeps its origins; padding and digits
+// are the template's.
 #include "text/jinja/format.h"
 
 #include <charconv>
 #include <cmath>
 
 #include "text/jinja/builtins.h"
-#include "text/jinja/interpreter.h"
 #include "text/jinja/number.h"
 #include "text/jinja/print.h"
 #include "text/jinja/unicode.h"
@@ -16,6 +15,7 @@ namespace {
 
 struct Spec {
   std::string fill = " ";
+  Origin fill_origin = kTemplate;
   char align = '\0';  // < > ^ =
   char sign = '-';
   bool alternate = false;
@@ -29,11 +29,16 @@ struct Spec {
 std::string digits_of(i64 value, char type) {
   const u64 magnitude = value < 0 ? u64(0) - u64(value) : u64(value);
   switch (type) {
-    case 'b': return fmt::format("{:b}", magnitude);
-    case 'o': return fmt::format("{:o}", magnitude);
-    case 'x': return fmt::format("{:x}", magnitude);
-    case 'X': return fmt::format("{:X}", magnitude);
-    default: return fmt::format("{}", magnitude);
+    case 'b':
+      return fmt::format("{:b}", magnitude);
+    case 'o':
+      return fmt::format("{:o}", magnitude);
+    case 'x':
+      return fmt::format("{:x}", magnitude);
+    case 'X':
+      return fmt::format("{:X}", magnitude);
+    default:
+      return fmt::format("{}", magnitude);
   }
 }
 
@@ -48,17 +53,18 @@ std::string group(const std::string& digits, char separator) {
 }
 
 // Text, or a number as sign and digits, in its field.
-void pad(Builder& out, const MarkedText& body, std::string_view sign, const Spec& spec, char otherwise) {
+void pad(Builder& out, const MarkedText& body, std::string_view sign, const Spec& spec,
+         char otherwise) {
   const i64 used = i64(count_runes(sign) + count_runes(body.bytes));
   const i64 room = std::max<i64>(0, spec.width - used);
   const char align = spec.align ? spec.align : otherwise;
   const i64 before = align == '>' ? room : align == '^' ? room / 2 : 0;
   if (align == '=') {
-    out.add(sign).fill(spec.fill, room).add(body, 0, body.bytes.size());
+    out.add(sign).fill(spec.fill, room, spec.fill_origin).add(body, 0, body.bytes.size());
     return;
   }
-  out.fill(spec.fill, before).add(sign).add(body, 0, body.bytes.size());
-  out.fill(spec.fill, room - before);
+  out.fill(spec.fill, before, spec.fill_origin).add(sign).add(body, 0, body.bytes.size());
+  out.fill(spec.fill, room - before, spec.fill_origin);
 }
 
 // Not more than this many digits of width; more would only be memory.
@@ -79,9 +85,11 @@ bool skip(std::string_view& spec, char c) {
   return true;
 }
 
-Spec parse_spec(std::string_view spec) {
+Spec parse_spec(const MarkedText& text) {
   constexpr std::string_view kAligns = "<>^=";
   Spec out;
+  out.fill_origin = text.content_origin();
+  std::string_view spec = text.bytes;
   const u64 first = spec.empty() ? 0 : decode(spec, 0).bytes;
   if (first < spec.size() && first > 0 && kAligns.find(spec[first]) != std::string_view::npos) {
     out.fill = spec.substr(0, first);
@@ -123,7 +131,8 @@ void format_string(Builder& out, const String& value, Spec spec) {
     raise("a format code that strings do not have");
   }
   MarkedText body;
-  const u64 length = spec.precision < 0 ? value.length() : std::min(u64(spec.precision), value.length());
+  const u64 length =
+      spec.precision < 0 ? value.length() : std::min(u64(spec.precision), value.length());
   Builder cut(out.heap());
   body = cut.add(value, 0, value.byte_of(length)).take_text();
   pad(out, body, "", spec, '<');
@@ -172,7 +181,8 @@ void format_float(Builder& out, f64 value, const Spec& spec) {
       if (digits.find('.') < e) digits.erase(last + 1, e - last - 1);
     }
   } else if (std::string_view("eEfFgGn").find(spec.type) != std::string_view::npos) {
-    digits = format_real(magnitude, spec.type == 'n' ? 'g' : spec.type, spec.precision, spec.alternate);
+    digits =
+        format_real(magnitude, spec.type == 'n' ? 'g' : spec.type, spec.precision, spec.alternate);
   } else {
     raise("Unknown format code '{}' for object of type 'float'", spec.type);
   }
@@ -212,14 +222,17 @@ void pad_percent(Builder& out, const MarkedText& body, std::string_view sign, co
 
 void percent_text(Builder& out, const Value& value, Conversion c, bool markup) {
   Builder whole(out.heap());
-  if (c.spec.type == 's' && markup) print_escaped(whole, value);
-  else if (c.spec.type == 's') print(whole, value);
-  else print_repr(whole, value);
+  if (c.spec.type == 's' && markup)
+    print_escaped(whole, value);
+  else if (c.spec.type == 's')
+    print(whole, value);
+  else
+    print_repr(whole, value);
   const auto string = whole.take();
   c.zero = false;
   Builder cut(out.heap());
-  const u64 length = c.spec.precision < 0 ? string->length()
-                                          : std::min(u64(c.spec.precision), string->length());
+  const u64 length =
+      c.spec.precision < 0 ? string->length() : std::min(u64(c.spec.precision), string->length());
   pad_percent(out, cut.add(*string, 0, string->byte_of(length)).take_text(), "", c);
 }
 
@@ -227,7 +240,8 @@ void percent_rune(Builder& out, const Value& value, Conversion c) {
   Builder rune(out.heap());
   c.zero = false;
   if (value.is_integer()) {
-    if (value.as_integer() < 0 || value.as_integer() > 0x10ffff) raise("%c arg not in range(0x110000)");
+    if (value.as_integer() < 0 || value.as_integer() > 0x10ffff)
+      raise("%c arg not in range(0x110000)");
     rune.add_rune(u32(value.as_integer()));
   } else if (value.is_string() && value.string().length() == 1) {
     rune.add(value.string());
@@ -265,8 +279,8 @@ void percent_number(Builder& out, const Value& value, const Conversion& c) {
 
 class PercentFormat {
  public:
-  PercentFormat(Interpreter& interpreter, const String& format, const Value& values)
-      : interpreter_(interpreter), format_(format), values_(values), out_(interpreter.heap()) {}
+  PercentFormat(const String& format, const Value& values)
+      : format_(format), values_(values), out_(format.heap()) {}
 
   Value run() {
     const std::string_view text = format_.bytes();
@@ -336,10 +350,14 @@ class PercentFormat {
       c = next();
     }
     for (; std::string_view("-+ #0").find(c) != std::string_view::npos; c = next()) {
-      if (c == '-') conversion.left = true;
-      else if (c == '0') conversion.zero = true;
-      else if (c == '#') conversion.spec.alternate = true;
-      else if (c == '+' || conversion.spec.sign != '+') conversion.spec.sign = c;
+      if (c == '-')
+        conversion.left = true;
+      else if (c == '0')
+        conversion.zero = true;
+      else if (c == '#')
+        conversion.spec.alternate = true;
+      else if (c == '+' || conversion.spec.sign != '+')
+        conversion.spec.sign = c;
     }
     conversion.spec.width = count(c);
     if (conversion.spec.width < 0) {
@@ -357,9 +375,12 @@ class PercentFormat {
 
   void write(const Conversion& c) {
     const char type = c.spec.type;
-    if (type == '%') out_.add("%");
-    else if (type == 's' || type == 'r' || type == 'a') percent_text(out_, argument(), c, format_.markup);
-    else if (type == 'c') percent_rune(out_, argument(), c);
+    if (type == '%')
+      out_.add("%");
+    else if (type == 's' || type == 'r' || type == 'a')
+      percent_text(out_, argument(), c, format_.markup);
+    else if (type == 'c')
+      percent_rune(out_, argument(), c);
     else if (std::string_view("diuoxXeEfFgG").find(type) != std::string_view::npos) {
       percent_number(out_, argument(), c);
     } else {
@@ -367,7 +388,6 @@ class PercentFormat {
     }
   }
 
-  Interpreter& interpreter_;
   const String& format_;
   const Value& values_;
   Builder out_;
@@ -377,8 +397,8 @@ class PercentFormat {
 
 class BraceFormat {
  public:
-  BraceFormat(Interpreter& interpreter, const String& format, const Arguments& arguments)
-      : heap_(interpreter.heap()), format_(format), arguments_(arguments) {}
+  BraceFormat(const String& format, const Arguments& arguments)
+      : heap_(format.heap()), format_(format), arguments_(arguments) {}
 
   Value run() {
     Builder out(heap_);
@@ -437,16 +457,20 @@ class BraceFormat {
       const char how = at + 1 < end ? text[at + 1] : '\0';
       if (how != 'r' && how != 's' && how != 'a') raise("Unknown conversion specifier");
       Builder converted(heap_);
-      if (how == 's') print(converted, value);
-      else print_repr(converted, value);
+      if (how == 's')
+        print(converted, value);
+      else
+        print_repr(converted, value);
       value = converted.take();
       at += 2;
       if (at < end && text[at] != ':') raise("expected ':' after conversion specifier");
     }
     Builder spec(heap_);
     if (at < end) expand(spec, at + 1, end, depth - 1);
-    if (format_.markup && spec.size() == 0) print_escaped(out, value);
-    else format_value(out, value, spec.take_text().bytes);
+    if (format_.markup && spec.size() == 0)
+      print_escaped(out, value);
+    else
+      format_value(out, value, spec.take_text());
   }
 
   Value first(std::string_view name) {
@@ -458,7 +482,8 @@ class BraceFormat {
     u64 index = 0;
     const auto parsed = std::from_chars(name.data(), name.data() + name.size(), index);
     if (parsed.ec == std::errc() && parsed.ptr == name.data() + name.size()) {
-      if (numbering_ == Numbering::kAutomatic) raise("cannot switch from automatic field numbering");
+      if (numbering_ == Numbering::kAutomatic)
+        raise("cannot switch from automatic field numbering");
       numbering_ = Numbering::kManual;
       return positional(index);
     }
@@ -478,7 +503,8 @@ class BraceFormat {
     std::string_view rest = name.substr(end);
     while (!rest.empty()) {
       const bool is_attribute = rest[0] == '.';
-      const u64 stop = is_attribute ? std::min(rest.find_first_of(".[", 1), rest.size()) : rest.find(']');
+      const u64 stop =
+          is_attribute ? std::min(rest.find_first_of(".[", 1), rest.size()) : rest.find(']');
       if ((!is_attribute && rest[0] != '[') || stop == std::string_view::npos || stop == 1) {
         raise("Empty attribute in format string");
       }
@@ -486,8 +512,11 @@ class BraceFormat {
       u64 index = 0;
       const auto parsed = std::from_chars(key.data(), key.data() + key.size(), index);
       const bool digits = parsed.ec == std::errc() && parsed.ptr == key.data() + key.size();
-      if (is_attribute) value = get_attribute(heap_, value, key);
-      else value = get_item(heap_, value, digits ? Value::integer(i64(index)) : jinja::text(heap_, key));
+      if (is_attribute)
+        value = get_attribute(heap_, value, key);
+      else
+        value =
+            get_item(heap_, value, digits ? Value::integer(i64(index)) : jinja::text(heap_, key));
       rest.remove_prefix(is_attribute ? stop : stop + 1);
     }
     return value;
@@ -503,20 +532,20 @@ class BraceFormat {
 
 }  // namespace
 
-void format_value(Builder& out, const Value& value, std::string_view spec) {
-  if (spec.empty()) return print(out, value);
+void format_value(Builder& out, const Value& value, const MarkedText& spec) {
+  if (spec.bytes.empty()) return print(out, value);
   if (value.is_string()) return format_string(out, value.string(), parse_spec(spec));
   if (value.is_integer()) return format_integer(out, value.as_integer(), parse_spec(spec));
   if (value.is(Kind::kFloat)) return format_float(out, value.as_real(), parse_spec(spec));
   raise("unsupported format string passed to {}.__format__", type_name(value));
 }
 
-Value format_percent(Interpreter& interpreter, const String& format, const Value& values) {
-  return PercentFormat(interpreter, format, values).run();
+Value format_percent(const String& format, const Value& values) {
+  return PercentFormat(format, values).run();
 }
 
-Value format_braces(Interpreter& interpreter, const String& format, const Arguments& arguments) {
-  return BraceFormat(interpreter, format, arguments).run();
+Value format_braces(const String& format, const Arguments& arguments) {
+  return BraceFormat(format, arguments).run();
 }
 
 }  // namespace orrery::text::jinja

@@ -11,10 +11,12 @@ namespace {
 Value make_range(Interpreter& interpreter, Arguments& arguments) {
   const auto& given = arguments.positional;
   if (!arguments.keywords.empty()) raise("range() takes no keyword arguments");
-  if (given.empty() || given.size() > 3) raise("range expected 1 to 3 arguments, got {}", given.size());
+  if (given.empty() || given.size() > 3)
+    raise("range expected 1 to 3 arguments, got {}", given.size());
   const i64 first = given.size() == 1 ? 0 : require_integer(given[0]);
   const i64 last = require_integer(given[given.size() == 1 ? 0 : 1]);
-  return make<Range>(interpreter.heap(), first, last, given.size() == 3 ? require_integer(given[2]) : 1);
+  return make<Range>(interpreter.heap(), first, last,
+                     given.size() == 3 ? require_integer(given[2]) : 1);
 }
 
 // dict(mapping or pairs, **more)
@@ -34,7 +36,8 @@ Ref<Dict> make_dict(Interpreter& interpreter, const Arguments& arguments) {
       while (const auto pair = iterator->next()) {
         const auto items = to_list(heap, *pair);
         if (items->items.size() != 2) {
-          raise("dictionary update sequence element has length {}; 2 is required", items->items.size());
+          raise("dictionary update sequence element has length {}; 2 is required",
+                items->items.size());
         }
         dict->set(items->items[0], items->items[1]);
       }
@@ -77,7 +80,7 @@ Value strftime_now(Interpreter& interpreter, Arguments& arguments) {
   std::string out(4096, '\0');
   out.resize(std::strftime(out.data(), out.size(), format.c_str(), &local));
   if (out.empty()) raise("strftime_now: the format gives nothing or too much");
-  return text(interpreter.heap(), out);
+  return text(interpreter.heap(), out, bound.string(0)->text().content_origin());
 }
 
 Value lipsum(Interpreter&, Arguments&) { raise("lipsum is not supported: it is random"); }

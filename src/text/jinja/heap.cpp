@@ -3,7 +3,10 @@
 
 namespace orrery::text::jinja {
 
-Object::Object(Heap& heap, u64 bytes) : heap_(&heap) { charge(64 + bytes); }
+Object::Object(Heap& heap, u64 bytes) : heap_(&heap) {
+  heap.step();
+  charge(64 + bytes);
+}
 
 Object::~Object() { heap_->release(charged_); }
 

@@ -1,9 +1,10 @@
 // Heap: what one rendering may use, and the objects that it makes.
 //
-// A template comes from a model file and is hostile until rendered. Every object charges the bytes it
-// holds and every operation charges steps; going over a limit raises a TemplateError. Objects are
-// counted by reference and die one after another, never recursively, so that a chain of a million
-// namespaces cannot overflow the stack. One rendering is one thread: the counts are not atomic.
+// A template comes from a model file and is hostile until rendered. Every object charges the bytes
+// it holds and every operation charges steps; going over a limit raises a TemplateError. Objects
+// are counted by reference and die one after another, never recursively, so that a chain of a
+// million namespaces cannot overflow the stack. One rendering is one thread: the counts are not
+// atomic.
 #pragma once
 
 #include <fmt/format.h>
@@ -31,8 +32,8 @@ struct Limits {
   u64 steps_max = 10'000'000;
   u64 memory_bytes_max = u64(128) << 20;  // of all live objects
   u64 output_bytes_max = u64(64) << 20;
-  u32 depth_max = 200;    // macros and recursive loops inside each other
-  u32 nesting_max = 3000; // expressions and statements being evaluated inside each other
+  u32 depth_max = 200;     // macros and recursive loops inside each other
+  u32 nesting_max = 3000;  // expressions and statements being evaluated inside each other
 };
 
 class Heap;

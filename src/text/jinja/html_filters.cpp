@@ -1,5 +1,5 @@
-// Filters for HTML, URLs and JSON. Chat templates use tojson; the others are here because jinja2 has
-// them. urlize is not: it is a page of regular expressions that no chat template needs.
+// Filters for HTML, URLs and JSON. Chat templates use tojson; the others are here because jinja2
+// has them. urlize is not: it is a page of regular expressions that no chat template needs.
 #include <algorithm>
 #include <charconv>
 
@@ -44,9 +44,9 @@ Value safe(Interpreter& i, const Value& input, const Arguments& a) {
 
 std::optional<u32> entity(std::string_view name) {
   constexpr std::pair<std::string_view, u32> kEntities[] = {
-      {"amp", '&'}, {"lt", '<'}, {"gt", '>'}, {"quot", '"'}, {"apos", '\''}, {"nbsp", 0xa0},
-      {"copy", 0xa9}, {"reg", 0xae}, {"hellip", 0x2026}, {"mdash", 0x2014}, {"ndash", 0x2013},
-      {"euro", 0x20ac}, {"laquo", 0xab}, {"raquo", 0xbb}, {"times", 0xd7}};
+      {"amp", '&'},      {"lt", '<'},      {"gt", '>'},     {"quot", '"'},      {"apos", '\''},
+      {"nbsp", 0xa0},    {"copy", 0xa9},   {"reg", 0xae},   {"hellip", 0x2026}, {"mdash", 0x2014},
+      {"ndash", 0x2013}, {"euro", 0x20ac}, {"laquo", 0xab}, {"raquo", 0xbb},    {"times", 0xd7}};
   for (const auto& [known, rune] : kEntities) {
     if (known == name) return rune;
   }
@@ -54,7 +54,8 @@ std::optional<u32> entity(std::string_view name) {
   const bool hex = name.size() > 1 && (name[1] == 'x' || name[1] == 'X');
   const std::string_view digits = name.substr(hex ? 2 : 1);
   u32 rune = 0;
-  const auto parsed = std::from_chars(digits.data(), digits.data() + digits.size(), rune, hex ? 16 : 10);
+  const auto parsed =
+      std::from_chars(digits.data(), digits.data() + digits.size(), rune, hex ? 16 : 10);
   if (parsed.ec != std::errc() || parsed.ptr != digits.data() + digits.size()) return std::nullopt;
   return rune > 0x10ffff || rune == 0 || (rune >= 0xd800 && rune < 0xe000) ? 0xfffd : rune;
 }
@@ -92,10 +93,12 @@ Value striptags(Interpreter& i, const Value& input, const Arguments& a) {
     at = begin;
     if (at == bytes.size()) break;
     const u64 end = bytes.substr(0, at + 32).find(';', at);
-    const auto rune = end == std::string_view::npos ? std::nullopt
-                                                    : entity(bytes.substr(at + 1, end - at - 1));
-    if (rune) out.add_rune(*rune, line->text().origin_at(at));
-    else out.add(*line, at, at + 1);
+    const auto rune =
+        end == std::string_view::npos ? std::nullopt : entity(bytes.substr(at + 1, end - at - 1));
+    if (rune)
+      out.add_rune(*rune, line->text().origin_at(at));
+    else
+      out.add(*line, at, at + 1);
     at = rune ? end + 1 : at + 1;
   }
   return out.take();
@@ -107,9 +110,12 @@ void add_quoted(Builder& out, const String& text, bool in_query) {
     const bool plain = (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
                        c == '_' || c == '.' || c == '-' || c == '~' || (c == '/' && !in_query);
     const Origin origin = text.text().origin_at(at);
-    if (plain) out.add({&c, 1}, origin);
-    else if (c == ' ' && in_query) out.add("+", origin);
-    else out.add(fmt::format("%{:02X}", u8(c)), origin);
+    if (plain)
+      out.add({&c, 1}, origin);
+    else if (c == ' ' && in_query)
+      out.add("+", origin);
+    else
+      out.add(fmt::format("%{:02X}", u8(c)), origin);
   }
 }
 
@@ -120,9 +126,9 @@ Value urlencode(Interpreter& i, const Value& input, const Arguments& a) {
     add_quoted(out, *to_string(i.heap(), input), false);
     return out.take();
   }
-  const Value pairs = input.is(Kind::kDict) ? Value(make<View>(i.heap(), Ref<Dict>(&input.dict()),
-                                                               View::Of::kItems))
-                                            : input;
+  const Value pairs = input.is(Kind::kDict)
+                          ? Value(make<View>(i.heap(), Ref<Dict>(&input.dict()), View::Of::kItems))
+                          : input;
   const auto iterator = iterate(i.heap(), pairs);
   while (const auto pair = iterator->next()) {
     const auto items = to_list(i.heap(), *pair);
@@ -166,13 +172,13 @@ Value tojson(Interpreter& i, const Value& input, const Arguments& a) {
   if (!bound.is_none(1)) {
     const Value& indent = bound.at(1);
     if (indent.is_string()) {
-      style.indent = indent.bytes();
+      style.indent = indent.string().text();
     } else {
       const i64 width = std::max<i64>(0, bound.integer(1, 0));
       if (width > 1000) raise("an indent of {} is too large", width);
-      style.indent = std::string(u64(width), ' ');
+      style.indent = MarkedText{std::string(u64(width), ' '), {}};
     }
-    style.item_separator = ",";
+    style.item_separator = MarkedText{",", {}};
   }
   if (!bound.is_none(2)) {
     const auto separators = to_list(i.heap(), bound.at(2));
@@ -180,8 +186,8 @@ Value tojson(Interpreter& i, const Value& input, const Arguments& a) {
         !separators->items[1].is_string()) {
       raise("tojson: separators are two strings");
     }
-    style.item_separator = separators->items[0].bytes();
-    style.key_separator = separators->items[1].bytes();
+    style.item_separator = separators->items[0].string().text();
+    style.key_separator = separators->items[1].string().text();
   }
   Builder out(i.heap());
   write_json(out, input, style);
@@ -189,8 +195,9 @@ Value tojson(Interpreter& i, const Value& input, const Arguments& a) {
 }
 
 constexpr Named kFilters[] = {
-    {"e", escape}, {"escape", escape}, {"forceescape", forceescape}, {"safe", safe},
-    {"striptags", striptags}, {"urlencode", urlencode}, {"xmlattr", xmlattr}, {"tojson", tojson},
+    {"e", escape},        {"escape", escape},       {"forceescape", forceescape},
+    {"safe", safe},       {"striptags", striptags}, {"urlencode", urlencode},
+    {"xmlattr", xmlattr}, {"tojson", tojson},
 };
 
 }  // namespace

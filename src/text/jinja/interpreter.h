@@ -1,5 +1,5 @@
-// Interpreter: one rendering of a Program. Walks the tree; a scope is a small list of variables with a
-// parent, as lexical as jinja2's: assignments stay in their loop, macro or block.
+// Interpreter: one rendering of a Program. Walks the tree; a scope is a small list of variables
+// with a parent, as lexical as jinja2's: assignments stay in their loop, macro or block.
 #pragma once
 
 #include "text/jinja/ast.h"
@@ -33,8 +33,10 @@ class Interpreter {
   [[nodiscard]] MarkedText render();
 
   [[nodiscard]] Value call(const Value& callee, Arguments& arguments);
-  [[nodiscard]] Value apply_filter(std::string_view name, const Value& input, const Arguments& arguments);
-  [[nodiscard]] bool apply_test(std::string_view name, const Value& input, const Arguments& arguments);
+  [[nodiscard]] Value apply_filter(std::string_view name, const Value& input,
+                                   const Arguments& arguments);
+  [[nodiscard]] bool apply_test(std::string_view name, const Value& input,
+                                const Arguments& arguments);
   [[nodiscard]] bool autoescape() const { return autoescape_; }
 
   // Counts evaluation inside evaluation, so that the machine's stack cannot overflow.
@@ -97,11 +99,13 @@ class Interpreter {
   void assign(const Target& target, Value value, const Ref<Scope>& scope);
   void check_namespaces(const Target& target, const Ref<Scope>& scope);
   void write(const Value& value);
+  void write_string(const Value& value);
   // What `run` writes, as a string.
   template <typename Run>
   Value capture(Run run);
   Value call_macro(const Macro& macro, Arguments& arguments);
-  Value parameter(const Macro& macro, u64 index, std::optional<Value> given, const Ref<Scope>& scope);
+  Value parameter(const Macro& macro, u64 index, std::optional<Value> given,
+                  const Ref<Scope>& scope);
 
   const Program& program_;
   Heap heap_;

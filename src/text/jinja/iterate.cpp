@@ -51,8 +51,10 @@ bool is_iterable(const Value& value) {
     case Kind::kRange:
     case Kind::kView:
     case Kind::kIterator:
-    case Kind::kLoop: return true;
-    default: return false;
+    case Kind::kLoop:
+      return true;
+    default:
+      return false;
   }
 }
 
@@ -62,10 +64,14 @@ Ref<Iterator> iterate(Heap& heap, const Value& value) {
                    [value](u64 i) { return value.sequence().items[i]; });
   };
   switch (value.kind()) {
-    case Kind::kUndefined: return indexed(heap, 0, false, "generator", [](u64) { return Value(); });
-    case Kind::kString: return runes(heap, value);
-    case Kind::kList: return from(false, "list_iterator");
-    case Kind::kTuple: return from(false, "tuple_iterator");
+    case Kind::kUndefined:
+      return indexed(heap, 0, false, "generator", [](u64) { return Value(); });
+    case Kind::kString:
+      return runes(heap, value);
+    case Kind::kList:
+      return from(false, "list_iterator");
+    case Kind::kTuple:
+      return from(false, "tuple_iterator");
     case Kind::kDict:
       return indexed(heap, value.dict().entries().size(), false, "dict_keyiterator",
                      [value](u64 i) { return value.dict().entries()[i].key; });
@@ -75,15 +81,19 @@ Ref<Iterator> iterate(Heap& heap, const Value& value) {
     case Kind::kView:
       return indexed(heap, value.view().size(), false, "dict_iterator",
                      [value](u64 i) { return value.view().at(i); });
-    case Kind::kIterator: return Ref<Iterator>(&value.iterator());
-    case Kind::kLoop: return pairs_of_loop(heap, value);
-    default: raise("'{}' object is not iterable", type_name(value));
+    case Kind::kIterator:
+      return Ref<Iterator>(&value.iterator());
+    case Kind::kLoop:
+      return pairs_of_loop(heap, value);
+    default:
+      raise("'{}' object is not iterable", type_name(value));
   }
 }
 
 Ref<Iterator> iterate_reversed(Heap& heap, const Value& value) {
   switch (value.kind()) {
-    case Kind::kUndefined: return iterate(heap, value);
+    case Kind::kUndefined:
+      return iterate(heap, value);
     case Kind::kString: {
       auto step = [&heap, value, end = value.bytes().size()]() mutable -> std::optional<Value> {
         if (end == 0) return std::nullopt;
@@ -107,7 +117,8 @@ Ref<Iterator> iterate_reversed(Heap& heap, const Value& value) {
     case Kind::kView:
       return indexed(heap, value.view().size(), true, "dict_reverseiterator",
                      [value](u64 i) { return value.view().at(i); });
-    default: raise("'{}' object is not reversible", type_name(value));
+    default:
+      raise("'{}' object is not reversible", type_name(value));
   }
 }
 

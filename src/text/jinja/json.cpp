@@ -18,14 +18,19 @@ Value convert(Heap& heap, const Json& json, Origin origin, u32 depth) {
   if (depth > kDepthMax) raise("the variables nest too deep");
   heap.step();
   switch (json.type()) {
-    case Json::value_t::null: return Value::none();
-    case Json::value_t::boolean: return Value::boolean(json.get<bool>());
-    case Json::value_t::number_integer: return Value::integer(json.get<i64>());
+    case Json::value_t::null:
+      return Value::none();
+    case Json::value_t::boolean:
+      return Value::boolean(json.get<bool>());
+    case Json::value_t::number_integer:
+      return Value::integer(json.get<i64>());
     case Json::value_t::number_unsigned:
       if (json.get<u64>() > u64(INT64_MAX)) raise("{} does not fit 64 bits", json.get<u64>());
       return Value::integer(json.get<i64>());
-    case Json::value_t::number_float: return Value::real(json.get<f64>());
-    case Json::value_t::string: return text(heap, json.get_ref<const std::string&>(), origin);
+    case Json::value_t::number_float:
+      return Value::real(json.get<f64>());
+    case Json::value_t::string:
+      return text(heap, json.get_ref<const std::string&>(), origin);
     case Json::value_t::array: {
       auto list = make<Sequence>(heap, Kind::kList);
       for (const Json& item : json) list->push(convert(heap, item, origin, depth + 1));
@@ -38,14 +43,15 @@ Value convert(Heap& heap, const Json& json, Origin origin, u32 depth) {
       }
       return dict;
     }
-    default: raise("a variable that is no JSON");
+    default:
+      raise("a variable that is no JSON");
   }
 }
 
 bool is_known_role(const Json& role) {
-  constexpr std::string_view kRoles[] = {"system", "user", "assistant", "tool", "developer", "function",
-                                         "ipython", "model", "environment", "observation",
-                                         "tool_response", "tool_call"};
+  constexpr std::string_view kRoles[] = {
+      "system",  "user",  "assistant",   "tool",        "developer",     "function",
+      "ipython", "model", "environment", "observation", "tool_response", "tool_call"};
   return role.is_string() && std::find(std::begin(kRoles), std::end(kRoles),
                                        role.get_ref<const std::string&>()) != std::end(kRoles);
 }
@@ -68,15 +74,30 @@ class JsonWriter {
     if (depth > kDepthMax) raise("values nest too deep for JSON");
     out_.heap().step();
     switch (value.kind()) {
-      case Kind::kNone: out_.add("null"); break;
-      case Kind::kBool: out_.add(value.as_boolean() ? "true" : "false"); break;
-      case Kind::kInt: out_.add(fmt::format("{}", value.as_integer())); break;
-      case Kind::kFloat: out_.add(real(value.as_real())); break;
-      case Kind::kString: string(value.string()); break;
+      case Kind::kNone:
+        out_.add("null");
+        break;
+      case Kind::kBool:
+        out_.add(value.as_boolean() ? "true" : "false");
+        break;
+      case Kind::kInt:
+        out_.add(fmt::format("{}", value.as_integer()));
+        break;
+      case Kind::kFloat:
+        out_.add(real(value.as_real()));
+        break;
+      case Kind::kString:
+        string(value.string());
+        break;
       case Kind::kList:
-      case Kind::kTuple: list(value.sequence(), depth); break;
-      case Kind::kDict: dict(value.dict(), depth); break;
-      default: raise("Object of type {} is not JSON serializable", type_name(value));
+      case Kind::kTuple:
+        list(value.sequence(), depth);
+        break;
+      case Kind::kDict:
+        dict(value.dict(), depth);
+        break;
+      default:
+        raise("Object of type {} is not JSON serializable", type_name(value));
     }
   }
 
@@ -89,14 +110,22 @@ class JsonWriter {
 
   std::string escape(u32 rune) const {
     switch (rune) {
-      case '"': return "\\\"";
-      case '\\': return "\\\\";
-      case '\n': return "\\n";
-      case '\r': return "\\r";
-      case '\t': return "\\t";
-      case '\f': return "\\f";
-      case '\b': return "\\b";
-      default: break;
+      case '"':
+        return "\\\"";
+      case '\\':
+        return "\\\\";
+      case '\n':
+        return "\\n";
+      case '\r':
+        return "\\r";
+      case '\t':
+        return "\\t";
+      case '\f':
+        return "\\f";
+      case '\b':
+        return "\\b";
+      default:
+        break;
     }
     if (rune < 0x20 || (style_.ascii && rune > 0x7e && rune < 0x10000)) {
       return fmt::format("\\u{:04x}", rune);
@@ -120,17 +149,19 @@ class JsonWriter {
     out_.add(value, plain, bytes.size()).add("\"");
   }
 
+  void add(const MarkedText& text) { out_.add(text, 0, text.bytes.size()); }
+
   void line(u32 depth) {
     if (!style_.indent) return;
     out_.add("\n");
-    for (u32 i = 0; i < depth; ++i) out_.add(*style_.indent);
+    for (u32 i = 0; i < depth; ++i) add(*style_.indent);
   }
 
   void list(const Sequence& sequence, u32 depth) {
     if (sequence.items.empty()) return void(out_.add("[]"));
     out_.add("[");
     for (u64 i = 0; i < sequence.items.size(); ++i) {
-      if (i) out_.add(style_.item_separator);
+      if (i) add(style_.item_separator);
       line(depth + 1);
       write(sequence.items[i], depth + 1);
     }
@@ -140,7 +171,8 @@ class JsonWriter {
 
   void key(const Value& value) {
     switch (value.kind()) {
-      case Kind::kString: return string(value.string());
+      case Kind::kString:
+        return string(value.string());
       case Kind::kNone:
       case Kind::kBool:
       case Kind::kInt:
@@ -164,10 +196,10 @@ class JsonWriter {
     }
     out_.add("{");
     for (u64 i = 0; i < entries.size(); ++i) {
-      if (i) out_.add(style_.item_separator);
+      if (i) add(style_.item_separator);
       line(depth + 1);
       key(entries[i].key);
-      out_.add(style_.key_separator);
+      add(style_.key_separator);
       write(entries[i].value, depth + 1);
     }
     line(depth);
@@ -180,7 +212,9 @@ class JsonWriter {
 
 }  // namespace
 
-Value from_json(Heap& heap, const Json& json, Origin origin) { return convert(heap, json, origin, 0); }
+Value from_json(Heap& heap, const Json& json, Origin origin) {
+  return convert(heap, json, origin, 0);
+}
 
 Value messages_from_json(Heap& heap, const Json& json) {
   if (!json.is_array()) return convert(heap, json, kOutside, 0);

@@ -51,8 +51,10 @@ class Lexer {
   Place place(u64 at) {
     if (at < placed_) placed_ = 0, place_ = {1, 1};
     for (; placed_ < at; ++placed_) {
-      if (text_[placed_] == '\n') place_ = {place_.line + 1, 1};
-      else if ((u8(text_[placed_]) & 0xc0) != 0x80) ++place_.column;
+      if (text_[placed_] == '\n')
+        place_ = {place_.line + 1, 1};
+      else if ((u8(text_[placed_]) & 0xc0) != 0x80)
+        ++place_.column;
     }
     return place_;
   }
@@ -67,7 +69,9 @@ class Lexer {
   [[nodiscard]] char peek(u64 offset = 0) const {
     return at_ + offset < text_.size() ? text_[at_ + offset] : '\0';
   }
-  [[nodiscard]] bool next_is(std::string_view what) const { return text_.substr(at_).starts_with(what); }
+  [[nodiscard]] bool next_is(std::string_view what) const {
+    return text_.substr(at_).starts_with(what);
+  }
   [[nodiscard]] u64 skip_space(u64 at) const {
     while (at < text_.size()) {
       const Decoded d = decode(text_, at);
@@ -89,7 +93,8 @@ class Lexer {
     } else if (sign != '+' && !is_variable) {
       const u64 newline = data.rfind('\n');
       const u64 line = newline == kNone ? 0 : newline + 1;
-      if ((line > 0 || line_starting_) && skip_space(begin + line) >= end) data = data.substr(0, line);
+      if ((line > 0 || line_starting_) && skip_space(begin + line) >= end)
+        data = data.substr(0, line);
     }
     if (data.empty()) return;
     at_ = begin;
@@ -121,8 +126,10 @@ class Lexer {
     const char type = text_[tag + 1];
     u64 after = tag + 2;
     char sign = after < text_.size() ? text_[after] : '\0';
-    if (sign == '-' || sign == '+') ++after;
-    else sign = '\0';
+    if (sign == '-' || sign == '+')
+      ++after;
+    else
+      sign = '\0';
     const auto raw = type == '%' ? match_raw_begin(after) : std::nullopt;
     push_data(begin, tag, sign, type == '{');
     at_ = raw.value_or(after);
@@ -139,7 +146,8 @@ class Lexer {
   [[nodiscard]] std::optional<u64> match_end(u64 at, std::string_view end) const {
     const std::string_view rest = text_.substr(at);
     if (rest.starts_with('+') && rest.substr(1).starts_with(end)) return at + 1 + end.size();
-    if (rest.starts_with('-') && rest.substr(1).starts_with(end)) return skip_space(at + 1 + end.size());
+    if (rest.starts_with('-') && rest.substr(1).starts_with(end))
+      return skip_space(at + 1 + end.size());
     if (!rest.starts_with(end)) return std::nullopt;
     at += end.size();
     return at < text_.size() && text_[at] == '\n' ? at + 1 : at;
@@ -179,9 +187,12 @@ class Lexer {
       if (at_ >= text_.size()) return;
       if (open.empty()) {
         std::optional<u64> end;
-        if (!variable) end = match_end(at_, "%}");
-        else if (next_is("-}}")) end = skip_space(at_ + 3);
-        else if (next_is("}}")) end = at_ + 2;
+        if (!variable)
+          end = match_end(at_, "%}");
+        else if (next_is("-}}"))
+          end = skip_space(at_ + 3);
+        else if (next_is("}}"))
+          end = at_ + 2;
         if (end) {
           push(variable ? TokenKind::kVariableEnd : TokenKind::kBlockEnd);
           at_ = *end;
@@ -236,7 +247,8 @@ class Lexer {
     if (end < text_.size() && (text_[end] == 'e' || text_[end] == 'E')) {
       u64 digits = end + 1;
       if (digits < text_.size() && (text_[digits] == '+' || text_[digits] == '-')) ++digits;
-      if (digits < text_.size() && is_ascii_digit(text_[digits])) return skip_digits(digits, kDigits);
+      if (digits < text_.size() && is_ascii_digit(text_[digits]))
+        return skip_digits(digits, kDigits);
     }
     return is_float ? end : at_;
   }
@@ -343,7 +355,8 @@ class Lexer {
     if (c == '{') open += '}';
     if (c == ')' || c == ']' || c == '}') {
       if (open.empty()) fail(at_, fmt::format("unexpected '{}'", c));
-      if (open.back() != c) fail(at_, fmt::format("unexpected '{}', expected '{}'", c, open.back()));
+      if (open.back() != c)
+        fail(at_, fmt::format("unexpected '{}', expected '{}'", c, open.back()));
       open.pop_back();
     }
     push(TokenKind::kOperator, std::string(text_.substr(at_, size)));

@@ -1,4 +1,5 @@
-// The methods of everything but strings: dicts, lists, tuples, ranges, numbers, the loop and cyclers.
+// The methods of everything but strings: dicts, lists, tuples, ranges, numbers, the loop and
+// cyclers.
 #include <algorithm>
 #include <cmath>
 
@@ -54,7 +55,8 @@ Value bit_length(Interpreter&, const Value& self, const Arguments& a) {
 }
 Value is_integer(Interpreter&, const Value& self, const Arguments& a) {
   const Bound bound("is_integer", a, {});
-  return Value::boolean(std::isfinite(self.as_real()) && std::floor(self.as_real()) == self.as_real());
+  return Value::boolean(std::isfinite(self.as_real()) &&
+                        std::floor(self.as_real()) == self.as_real());
 }
 Value conjugate(Interpreter&, const Value& self, const Arguments& a) {
   const Bound bound("conjugate", a, {});
@@ -98,16 +100,24 @@ constexpr Named kCycler[] = {{"next", cycler_next}, {"reset", cycler_reset}};
 
 std::span<const Named> methods_of(Kind kind) {
   switch (kind) {
-    case Kind::kDict: return kDict;
-    case Kind::kList: return kList;
+    case Kind::kDict:
+      return kDict;
+    case Kind::kList:
+      return kList;
     case Kind::kTuple:
-    case Kind::kRange: return kTuple;
+    case Kind::kRange:
+      return kTuple;
     case Kind::kBool:
-    case Kind::kInt: return kInt;
-    case Kind::kFloat: return kFloat;
-    case Kind::kLoop: return kLoop;
-    case Kind::kCycler: return kCycler;
-    default: return {};
+    case Kind::kInt:
+      return kInt;
+    case Kind::kFloat:
+      return kFloat;
+    case Kind::kLoop:
+      return kLoop;
+    case Kind::kCycler:
+      return kCycler;
+    default:
+      return {};
   }
 }
 

@@ -22,10 +22,14 @@ std::optional<std::string> plain_number(std::string_view text) {
   for (u64 at = 0; at < text.size();) {
     const Decoded d = decode(text, at);
     at += d.bytes;
-    if (is_space(d.rune)) out += ' ';
-    else if (const i32 digit = decimal_value(d.rune); digit >= 0) out += char('0' + digit);
-    else if (d.rune < 0x80) out += char(d.rune);
-    else return std::nullopt;
+    if (is_space(d.rune))
+      out += ' ';
+    else if (const i32 digit = decimal_value(d.rune); digit >= 0)
+      out += char('0' + digit);
+    else if (d.rune < 0x80)
+      out += char(d.rune);
+    else
+      return std::nullopt;
   }
   const u64 first = out.find_first_not_of(' ');
   if (first == std::string::npos) return std::nullopt;
@@ -48,12 +52,14 @@ std::string print_real(f64 value) {
   if (std::isnan(value)) return "nan";
   if (std::isinf(value)) return value < 0 ? "-inf" : "inf";
   char buffer[64];
-  const auto end = std::to_chars(buffer, buffer + sizeof buffer, value, std::chars_format::scientific).ptr;
+  const auto end =
+      std::to_chars(buffer, buffer + sizeof buffer, value, std::chars_format::scientific).ptr;
   std::string digits(buffer, end);
   const u64 e = digits.find('e');
   const int exponent = std::atoi(digits.c_str() + e + 1);
   if (exponent < -4 || exponent >= 16) return digits;
-  const auto fixed = std::to_chars(buffer, buffer + sizeof buffer, value, std::chars_format::fixed).ptr;
+  const auto fixed =
+      std::to_chars(buffer, buffer + sizeof buffer, value, std::chars_format::fixed).ptr;
   std::string out(buffer, fixed);
   return out.find('.') == std::string::npos ? out + ".0" : out;
 }
@@ -71,14 +77,16 @@ std::optional<i64> read_integer(std::string_view text, i64 base) {
     digits.remove_prefix(2);
     base = prefixed;
   } else if (base == 0) {
-    if (digits.size() > 1 && digits[0] == '0' && digits.find_first_not_of('0') != std::string::npos) {
+    if (digits.size() > 1 && digits[0] == '0' &&
+        digits.find_first_not_of('0') != std::string::npos) {
       return std::nullopt;
     }
     base = 10;
   }
   u64 magnitude = 0;
   if (digits.empty() || !std::isalnum(u8(digits[0]))) return std::nullopt;
-  const auto parsed = std::from_chars(digits.data(), digits.data() + digits.size(), magnitude, int(base));
+  const auto parsed =
+      std::from_chars(digits.data(), digits.data() + digits.size(), magnitude, int(base));
   if (parsed.ptr != digits.data() + digits.size()) return std::nullopt;
   if (parsed.ec != std::errc() || magnitude > u64(INT64_MAX) + negative) {
     raise("an integer that does not fit 64 bits");
@@ -93,17 +101,21 @@ std::optional<f64> read_real(std::string_view text) {
   const bool negative = digits.starts_with('-');
   if (negative || digits.starts_with('+')) digits.remove_prefix(1);
   std::string lower(digits);
-  std::transform(lower.begin(), lower.end(), lower.begin(), [](char c) { return char(std::tolower(c)); });
+  std::transform(lower.begin(), lower.end(), lower.begin(),
+                 [](char c) { return char(std::tolower(c)); });
   const f64 sign = negative ? -1 : 1;
   if (lower == "inf" || lower == "infinity") return sign * HUGE_VAL;
   if (lower == "nan") return std::nan("");
-  if (lower.empty() || lower.find_first_not_of("0123456789.e+-") != std::string::npos) return std::nullopt;
+  if (lower.empty() || lower.find_first_not_of("0123456789.e+-") != std::string::npos)
+    return std::nullopt;
   if (!std::isdigit(u8(lower[0])) && lower[0] != '.') return std::nullopt;
   f64 value = 0;
   const auto parsed = std::from_chars(lower.data(), lower.data() + lower.size(), value);
   if (parsed.ptr != lower.data() + lower.size()) return std::nullopt;
-  if (parsed.ec == std::errc::result_out_of_range) value = std::strtod(lower.c_str(), nullptr);
-  else if (parsed.ec != std::errc()) return std::nullopt;
+  if (parsed.ec == std::errc::result_out_of_range)
+    value = std::strtod(lower.c_str(), nullptr);
+  else if (parsed.ec != std::errc())
+    return std::nullopt;
   return sign * value;
 }
 

@@ -13,7 +13,8 @@ namespace {
 constexpr std::string_view kSymbols[] = {"+", "-", "*", "/", "//", "%", "** or pow()", "and", "or"};
 
 [[noreturn]] void unsupported(BinaryOp op, const Value& a, const Value& b) {
-  raise("unsupported operand type(s) for {}: '{}' and '{}'", kSymbols[u64(op)], type_name(a), type_name(b));
+  raise("unsupported operand type(s) for {}: '{}' and '{}'", kSymbols[u64(op)], type_name(a),
+        type_name(b));
 }
 [[noreturn]] void overflow() { raise("an integer that does not fit 64 bits"); }
 
@@ -67,7 +68,9 @@ Value integers(BinaryOp op, i64 a, i64 b) {
       break;
     default:
       // a ** b with b >= 0; few bases fit with a large exponent
-      result = a == 0 || a == 1 || a == -1 ? (b == 0 ? 1 : a == -1 && b % 2 == 0 ? 1 : a)
+      result = a == 0 || a == 1 || a == -1 ? (b == 0                  ? 1
+                                              : a == -1 && b % 2 == 0 ? 1
+                                                                      : a)
                                            : integer_power(a, b);
   }
   return Value::integer(result);
@@ -78,18 +81,26 @@ Value reals(BinaryOp op, f64 a, f64 b) {
     raise("float division by zero");
   }
   switch (op) {
-    case BinaryOp::kAdd: return Value::real(a + b);
-    case BinaryOp::kSub: return Value::real(a - b);
-    case BinaryOp::kMul: return Value::real(a * b);
-    case BinaryOp::kDiv: return Value::real(a / b);
-    case BinaryOp::kFloorDiv: return Value::real(floor_div(a, b));
-    case BinaryOp::kMod: return Value::real(floor_mod(a, b));
-    default: break;
+    case BinaryOp::kAdd:
+      return Value::real(a + b);
+    case BinaryOp::kSub:
+      return Value::real(a - b);
+    case BinaryOp::kMul:
+      return Value::real(a * b);
+    case BinaryOp::kDiv:
+      return Value::real(a / b);
+    case BinaryOp::kFloorDiv:
+      return Value::real(floor_div(a, b));
+    case BinaryOp::kMod:
+      return Value::real(floor_mod(a, b));
+    default:
+      break;
   }
   if (a == 0 && b < 0) raise("0.0 cannot be raised to a negative power");
   if (a < 0 && std::isfinite(b) && std::floor(b) != b) raise("a complex number is not supported");
   const f64 power = std::pow(a, b);
-  if (std::isinf(power) && std::isfinite(a) && std::isfinite(b)) raise("Numerical result out of range");
+  if (std::isinf(power) && std::isfinite(a) && std::isfinite(b))
+    raise("Numerical result out of range");
   return Value::real(power);
 }
 
@@ -128,8 +139,10 @@ Value add(Heap& heap, const Value& left, const Value& right) {
     const bool markup = left.string().markup || right.string().markup;
     Builder builder(heap);
     for (const Value* side : {&left, &right}) {
-      if (markup) print_escaped(builder, *side);
-      else builder.add(side->string());
+      if (markup)
+        print_escaped(builder, *side);
+      else
+        builder.add(side->string());
     }
     auto result = builder.take();
     result->markup = markup;
@@ -146,14 +159,16 @@ Value add(Heap& heap, const Value& left, const Value& right) {
 
 Value binary(Interpreter& interpreter, BinaryOp op, const Value& left, const Value& right) {
   if (op == BinaryOp::kAdd) return add(interpreter.heap(), left, right);
-  if (op == BinaryOp::kMod && left.is_string()) return format_percent(interpreter, left.string(), right);
+  if (op == BinaryOp::kMod && left.is_string()) return format_percent(left.string(), right);
   left.require_defined();
   right.require_defined();
   if (left.is_number() && right.is_number()) return numbers(op, left, right);
   if (op == BinaryOp::kMul) {
     const auto repeats = [](const Value& v) { return v.is_string() || v.is_sequence(); };
-    if (repeats(left) && right.is_integer()) return repeat(interpreter.heap(), left, right.as_integer());
-    if (repeats(right) && left.is_integer()) return repeat(interpreter.heap(), right, left.as_integer());
+    if (repeats(left) && right.is_integer())
+      return repeat(interpreter.heap(), left, right.as_integer());
+    if (repeats(right) && left.is_integer())
+      return repeat(interpreter.heap(), right, left.as_integer());
   }
   unsupported(op, left, right);
 }

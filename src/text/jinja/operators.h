@@ -9,7 +9,8 @@ namespace orrery::text::jinja {
 class Interpreter;
 
 // All but `and` and `or`, which do not evaluate both sides.
-[[nodiscard]] Value binary(Interpreter& interpreter, BinaryOp op, const Value& left, const Value& right);
+[[nodiscard]] Value binary(Interpreter& interpreter, BinaryOp op, const Value& left,
+                           const Value& right);
 [[nodiscard]] Value negative(const Value& operand);
 [[nodiscard]] Value positive(const Value& operand);
 [[nodiscard]] Value add(Heap& heap, const Value& left, const Value& right);

@@ -30,7 +30,8 @@ const Expression* highest(const CallArguments& arguments) {
 }  // namespace
 
 template <typename Node>
-ExpressionPtr Parser::make(Place place, Node node, std::initializer_list<const Expression*> children) {
+ExpressionPtr Parser::make(Place place, Node node,
+                           std::initializer_list<const Expression*> children) {
   constexpr u32 kHeightMax = 400;
   u32 tallest = 0;
   for (const Expression* child : children) tallest = std::max(tallest, height(child));
@@ -201,13 +202,17 @@ ExpressionPtr Parser::primary() {
       if (name == "none" || name == "None") return constant(place, std::monostate());
       return make(place, NameNode{symbol(name)}, {});
     }
-    case TokenKind::kString: return string_literal();
-    case TokenKind::kInteger: return constant(place, next().integer);
-    case TokenKind::kFloat: return constant(place, next().real);
-    default: break;
+    case TokenKind::kString:
+      return string_literal();
+    case TokenKind::kInteger:
+      return constant(place, next().integer);
+    case TokenKind::kFloat:
+      return constant(place, next().real);
+    default:
+      break;
   }
   if (skip_op("(")) {
-    ExpressionPtr node = tuple(true, {}, true);
+    ExpressionPtr node = tuple(true, true);
     expect_op(")");
     return node;
   }
@@ -216,13 +221,13 @@ ExpressionPtr Parser::primary() {
   fail(fmt::format("unexpected '{}'", current().text));
 }
 
-ExpressionPtr Parser::tuple(bool conditional, Ends ends, bool parenthesised) {
+ExpressionPtr Parser::tuple(bool conditional, bool parenthesised) {
   const Place place = current().place;
   SequenceNode node{true, {}};
   bool is_tuple = false;
   while (true) {
     if (!node.items.empty()) expect_op(",");
-    if (at_tuple_end(ends)) break;
+    if (at_tuple_end()) break;
     node.items.push_back(expression(conditional));
     if (!current().is_op(",")) break;
     is_tuple = true;
@@ -268,18 +273,25 @@ ExpressionPtr Parser::dict() {
 
 ExpressionPtr Parser::postfix(ExpressionPtr node) {
   while (true) {
-    if (current().is_op(".") || current().is_op("[")) node = subscript(std::move(node));
-    else if (current().is_op("(")) node = call(std::move(node));
-    else return node;
+    if (current().is_op(".") || current().is_op("["))
+      node = subscript(std::move(node));
+    else if (current().is_op("("))
+      node = call(std::move(node));
+    else
+      return node;
   }
 }
 
 ExpressionPtr Parser::filters_and_tests(ExpressionPtr node) {
   while (true) {
-    if (current().is_op("|")) node = filter(std::move(node));
-    else if (current().is_name("is")) node = test(std::move(node));
-    else if (current().is_op("(")) node = call(std::move(node));
-    else return node;
+    if (current().is_op("|"))
+      node = filter(std::move(node));
+    else if (current().is_name("is"))
+      node = test(std::move(node));
+    else if (current().is_op("("))
+      node = call(std::move(node));
+    else
+      return node;
   }
 }
 
@@ -394,10 +406,10 @@ ExpressionPtr Parser::test(ExpressionPtr input) {
   std::string name = dotted_name();
   CallArguments args;
   const Token& token = current();
-  const bool starts_primary =
-      token.kind == TokenKind::kName || token.kind == TokenKind::kString ||
-      token.kind == TokenKind::kInteger || token.kind == TokenKind::kFloat || token.is_op("[") ||
-      token.is_op("{");
+  const bool starts_primary = token.kind == TokenKind::kName || token.kind == TokenKind::kString ||
+                              token.kind == TokenKind::kInteger ||
+                              token.kind == TokenKind::kFloat || token.is_op("[") ||
+                              token.is_op("{");
   if (token.is_op("(")) {
     args = arguments();
   } else if (starts_primary && !token.is_name("else") && !token.is_name("or") &&

@@ -39,10 +39,17 @@ bool Parser::skip_op(std::string_view op) {
 }
 
 Token Parser::expect(TokenKind kind) {
-  constexpr std::string_view kNames[] = {
-      "template data / text", "begin of print statement", "end of print statement",
-      "begin of statement block", "end of statement block", "name", "string", "integer", "float",
-      "operator", "end of template"};
+  constexpr std::string_view kNames[] = {"template data / text",
+                                         "begin of print statement",
+                                         "end of print statement",
+                                         "begin of statement block",
+                                         "end of statement block",
+                                         "name",
+                                         "string",
+                                         "integer",
+                                         "float",
+                                         "operator",
+                                         "end of template"};
   if (current().kind != kind) {
     if (current().kind == TokenKind::kEnd) {
       fail(fmt::format("unexpected end of template, expected '{}'.", kNames[u64(kind)]));
@@ -59,13 +66,10 @@ void Parser::expect_name(std::string_view name) {
   if (!skip_name(name)) fail(fmt::format("expected token '{}', got '{}'", name, current().text));
 }
 
-bool Parser::at_tuple_end(Ends ends) const {
+bool Parser::at_tuple_end() const {
   const Token& token = current();
-  if (token.kind == TokenKind::kVariableEnd || token.kind == TokenKind::kBlockEnd ||
-      token.is_op(")")) {
-    return true;
-  }
-  return std::any_of(ends.begin(), ends.end(), [&](auto end) { return token.is_name(end); });
+  return token.kind == TokenKind::kVariableEnd || token.kind == TokenKind::kBlockEnd ||
+         token.is_op(")");
 }
 
 Symbol Parser::symbol(const std::string& name) {
@@ -85,7 +89,8 @@ void Parser::fail_end(std::string_view tag) const {
     message += ".";
   }
   if (!open_tags_.empty()) {
-    message += fmt::format(" The innermost block that needs to be closed is '{}'.", open_tags_.back());
+    message +=
+        fmt::format(" The innermost block that needs to be closed is '{}'.", open_tags_.back());
   }
   fail(std::move(message));
 }
@@ -99,13 +104,16 @@ Body Parser::body(Ends ends) {
   Body result;
   while (true) {
     switch (current().kind) {
-      case TokenKind::kEnd: return result;
+      case TokenKind::kEnd:
+        return result;
       case TokenKind::kData: {
         Token data = next();
         result.push_back({data.place, DataNode{std::move(data.text)}});
         break;
       }
-      case TokenKind::kVariableBegin: output(result); break;
+      case TokenKind::kVariableBegin:
+        output(result);
+        break;
       default:  // a block begins
         next();
         for (const std::string_view end : ends) {
@@ -144,13 +152,20 @@ void Parser::output(Body& into) {
 void Parser::statement(Body& into) {
   using Rule = void (Parser::*)(Body&);
   static const std::unordered_map<std::string_view, Rule> kRules = {
-      {"if", &Parser::parse_if},         {"for", &Parser::parse_for},
-      {"set", &Parser::parse_set},       {"macro", &Parser::parse_macro},
-      {"call", &Parser::parse_call},     {"filter", &Parser::parse_filter},
-      {"with", &Parser::parse_with},     {"block", &Parser::parse_block},
-      {"print", &Parser::parse_print},   {"autoescape", &Parser::parse_autoescape},
-      {"include", &Parser::parse_unsupported}, {"import", &Parser::parse_unsupported},
-      {"from", &Parser::parse_unsupported},    {"extends", &Parser::parse_unsupported}};
+      {"if", &Parser::parse_if},
+      {"for", &Parser::parse_for},
+      {"set", &Parser::parse_set},
+      {"macro", &Parser::parse_macro},
+      {"call", &Parser::parse_call},
+      {"filter", &Parser::parse_filter},
+      {"with", &Parser::parse_with},
+      {"block", &Parser::parse_block},
+      {"print", &Parser::parse_print},
+      {"autoescape", &Parser::parse_autoescape},
+      {"include", &Parser::parse_unsupported},
+      {"import", &Parser::parse_unsupported},
+      {"from", &Parser::parse_unsupported},
+      {"extends", &Parser::parse_unsupported}};
   const Nesting nesting(*this);
   if (current().kind != TokenKind::kName) fail("tag name expected");
   const Place place = current().place;
@@ -162,8 +177,10 @@ void Parser::statement(Body& into) {
     open_tags_.pop_back();
   } else if (tag == "break" || tag == "continue") {
     next();
-    if (tag == "break") into.push_back({place, BreakNode{}});
-    else into.push_back({place, ContinueNode{}});
+    if (tag == "break")
+      into.push_back({place, BreakNode{}});
+    else
+      into.push_back({place, ContinueNode{}});
   } else if (tag == "generation") {
     next();
     open_tags_.push_back(tag);
@@ -182,8 +199,10 @@ void Parser::parse_if(Body& into) {
     Body then = block({"elif", "else", "endif"});
     node.branches.emplace_back(std::move(test), std::move(then));
     if (skip_name("elif")) continue;
-    if (skip_name("else")) node.otherwise = block_to("endif");
-    else next();
+    if (skip_name("else"))
+      node.otherwise = block_to("endif");
+    else
+      next();
     break;
   }
   into.push_back({place, std::move(node)});
@@ -192,20 +211,22 @@ void Parser::parse_if(Body& into) {
 void Parser::parse_for(Body& into) {
   const Place place = next().place;
   ForNode node;
-  node.target = target(true, false, {"in"});
+  node.target = target(false);
   expect_name("in");
-  node.items = tuple(false, {"recursive"});
+  node.items = tuple(false);
   if (skip_name("if")) node.test = expression();
   node.recursive = skip_name("recursive");
   node.body = block({"endfor", "else"});
-  if (skip_name("else")) node.otherwise = block_to("endfor");
-  else next();
+  if (skip_name("else"))
+    node.otherwise = block_to("endfor");
+  else
+    next();
   into.push_back({place, std::move(node)});
 }
 
 void Parser::parse_set(Body& into) {
   const Place place = next().place;
-  Target to = target(true, true);
+  Target to = target(true);
   if (skip_op("=")) {
     into.push_back({place, SetNode{std::move(to), tuple()}});
     return;
@@ -231,7 +252,7 @@ Target Parser::target_item(bool namespaces) {
   const Nesting nesting(*this);
   if (current().is_op("(")) {
     next();
-    Target inner = target(true, false);
+    Target inner = target(false);
     if (!current().is_op(")")) fail(fmt::format("expected token ')', got '{}'", current().text));
     next();
     return inner;
@@ -242,14 +263,14 @@ Target Parser::target_item(bool namespaces) {
   return result;
 }
 
-Target Parser::target(bool tuples, bool namespaces, Ends ends) {
+Target Parser::target(bool namespaces) {
   Target result;
   result.place = current().place;
   while (true) {
     if (!result.items.empty()) expect_op(",");
-    if (at_tuple_end(ends)) break;
+    if (at_tuple_end()) break;
     result.items.push_back(target_item(namespaces));
-    if (!tuples || !current().is_op(",")) break;
+    if (!current().is_op(",")) break;
     result.is_tuple = true;
   }
   if (result.is_tuple) return result;
@@ -262,8 +283,10 @@ void Parser::signature(MacroNode& macro) {
   while (!current().is_op(")")) {
     if (!macro.parameters.empty()) expect_op(",");
     const Target name = name_target();
-    if (skip_op("=")) macro.defaults.push_back(expression());
-    else if (!macro.defaults.empty()) fail("non-default argument follows default argument");
+    if (skip_op("="))
+      macro.defaults.push_back(expression());
+    else if (!macro.defaults.empty())
+      fail("non-default argument follows default argument");
     macro.parameters.push_back(name.symbol);
     macro.parameter_names.push_back(program_.names[name.symbol]);
   }
@@ -301,7 +324,7 @@ void Parser::parse_with(Body& into) {
   WithNode node;
   while (current().kind != TokenKind::kBlockEnd) {
     if (!node.bindings.empty()) expect_op(",");
-    Target to = target(true, false);
+    Target to = target(false);
     expect_op("=");
     node.bindings.emplace_back(std::move(to), expression());
   }

@@ -1,8 +1,8 @@
 // Parser: tokens to a Program, by recursive descent, rule for rule as jinja2's parser.
 //
-// The recursion and the height of every expression are limited, so that a hostile template can neither
-// overflow the stack here nor where the tree is walked. What jinja2 finds only when it compiles (unknown
-// filters, a break outside a loop) check.cpp finds.
+// The recursion and the height of every expression are limited, so that a hostile template can
+// neither overflow the stack here nor where the tree is walked. What jinja2 finds only when it
+// compiles (unknown filters, a break outside a loop) check.cpp finds.
 #pragma once
 
 #include <initializer_list>
@@ -29,7 +29,7 @@ class Parser {
 
   // parse_expressions.cpp
   ExpressionPtr expression(bool conditional = true);
-  ExpressionPtr tuple(bool conditional = true, Ends ends = {}, bool parenthesised = false);
+  ExpressionPtr tuple(bool conditional = true, bool parenthesised = false);
   ExpressionPtr parse_or();
   ExpressionPtr parse_and();
   ExpressionPtr parse_not();
@@ -58,7 +58,7 @@ class Parser {
 
   // parse_statements.cpp
   Body body(Ends ends);
-  Body block(Ends ends);           // after a tag: up to one of the tags `ends`, which is current then
+  Body block(Ends ends);  // after a tag: up to one of the tags `ends`, which is current then
   Body block_to(std::string_view end);  // the same, and skips the end tag's name
   void statement(Body& into);
   void output(Body& into);
@@ -75,21 +75,25 @@ class Parser {
   void parse_unsupported(Body& into);
   void parse_from();
   void signature(MacroNode& macro);
-  Target target(bool tuples, bool namespaces, Ends ends = {});
+  Target target(bool namespaces);
   Target target_item(bool namespaces);
   Target name_target();
 
   [[nodiscard]] const Token& current() const { return tokens_[at_]; }
-  [[nodiscard]] const Token& ahead() const { return tokens_[at_ + 1 < tokens_.size() ? at_ + 1 : at_]; }
+  [[nodiscard]] const Token& ahead() const {
+    return tokens_[at_ + 1 < tokens_.size() ? at_ + 1 : at_];
+  }
   Token next();
   bool skip_name(std::string_view name);
   bool skip_op(std::string_view op);
   Token expect(TokenKind kind);
   void expect_op(std::string_view op);
   void expect_name(std::string_view name);
-  [[nodiscard]] bool at_tuple_end(Ends ends) const;
+  [[nodiscard]] bool at_tuple_end() const;
   Symbol symbol(const std::string& name);
-  [[noreturn]] void fail(std::string message) const { fail_at(current().place, std::move(message)); }
+  [[noreturn]] void fail(std::string message) const {
+    fail_at(current().place, std::move(message));
+  }
   [[noreturn]] static void fail_at(Place place, std::string message);
   [[noreturn]] void fail_end(std::string_view tag) const;
 

@@ -1,5 +1,5 @@
-// pprint.pformat for lists, tuples and dicts (sorted by key). A long string stays on its line, where
-// Python would break it into several literals.
+// pprint.pformat for lists, tuples and dicts (sorted by key). A long string stays on its line,
+// where Python would break it into several literals.
 #include "text/jinja/pretty.h"
 
 #include <algorithm>

@@ -16,11 +16,16 @@ constexpr u32 kDepthMax = 500;
 // How Python's repr writes a character of a string in `quote`s; empty: as it is.
 std::string escaped(u32 rune, char quote) {
   switch (rune) {
-    case '\n': return "\\n";
-    case '\r': return "\\r";
-    case '\t': return "\\t";
-    case '\\': return "\\\\";
-    default: break;
+    case '\n':
+      return "\\n";
+    case '\r':
+      return "\\r";
+    case '\t':
+      return "\\t";
+    case '\\':
+      return "\\\\";
+    default:
+      break;
   }
   if (rune == u32(quote)) return std::string("\\") + quote;
   if (rune >= 0x20 && rune < 0x7f) return {};
@@ -86,11 +91,21 @@ void repr_at(Builder& out, const Value& value, u32 depth) {
   if (depth > kDepthMax) raise("values nest too deep to print");
   out.heap().step();
   switch (value.kind()) {
-    case Kind::kUndefined: out.add("Undefined"); break;
-    case Kind::kNone: out.add("None"); break;
-    case Kind::kBool: out.add(value.as_boolean() ? "True" : "False"); break;
-    case Kind::kInt: out.add(fmt::format("{}", value.as_integer())); break;
-    case Kind::kFloat: out.add(print_real(value.as_real())); break;
+    case Kind::kUndefined:
+      out.add("Undefined");
+      break;
+    case Kind::kNone:
+      out.add("None");
+      break;
+    case Kind::kBool:
+      out.add(value.as_boolean() ? "True" : "False");
+      break;
+    case Kind::kInt:
+      out.add(fmt::format("{}", value.as_integer()));
+      break;
+    case Kind::kFloat:
+      out.add(print_real(value.as_real()));
+      break;
     case Kind::kString:
       if (value.string().markup) out.add("Markup(");
       repr_string(out, value.string().text());
@@ -106,9 +121,15 @@ void repr_at(Builder& out, const Value& value, u32 depth) {
       repr_items(out, value.sequence().items, depth + 1);
       out.add(value.sequence().items.size() == 1 ? ",)" : ")");
       break;
-    case Kind::kDict: repr_dict(out, value.dict(), depth + 1); break;
-    case Kind::kRange: repr_range(out, value.range()); break;
-    case Kind::kView: repr_view(out, value.view(), depth + 1); break;
+    case Kind::kDict:
+      repr_dict(out, value.dict(), depth + 1);
+      break;
+    case Kind::kRange:
+      repr_range(out, value.range());
+      break;
+    case Kind::kView:
+      repr_view(out, value.view(), depth + 1);
+      break;
     case Kind::kNamespace:
       out.add("<Namespace ");
       repr_dict(out, *value.ns().attributes, depth + 1);
@@ -122,26 +143,35 @@ void repr_at(Builder& out, const Value& value, u32 depth) {
                                                              : repr(value.macro().node.name));
       out.add(">");
       break;
-    default: out.add(fmt::format("<{} object>", type_name(value)));
+    default:
+      out.add(fmt::format("<{} object>", type_name(value)));
   }
 }
 
 std::string_view html_escape(char c) {
   switch (c) {
-    case '&': return "&amp;";
-    case '<': return "&lt;";
-    case '>': return "&gt;";
-    case '\'': return "&#39;";
-    case '"': return "&#34;";
-    default: return {};
+    case '&':
+      return "&amp;";
+    case '<':
+      return "&lt;";
+    case '>':
+      return "&gt;";
+    case '\'':
+      return "&#39;";
+    case '"':
+      return "&#34;";
+    default:
+      return {};
   }
 }
 
 }  // namespace
 
 void print(Builder& out, const Value& value) {
-  if (value.is_string()) out.add(value.string());
-  else if (!value.is_undefined()) repr_at(out, value, 0);
+  if (value.is_string())
+    out.add(value.string());
+  else if (!value.is_undefined())
+    repr_at(out, value, 0);
 }
 
 void print_repr(Builder& out, const Value& value) { repr_at(out, value, 0); }

@@ -1,5 +1,5 @@
-// Searching bytes in linear time, whatever the two strings are (glibc's two-way memmem; the standard
-// library's find takes the product of the lengths on hostile ones).
+// Searching bytes in linear time, whatever the two strings are (glibc's two-way memmem; the
+// standard library's find takes the product of the lengths on hostile ones).
 #pragma once
 
 #include <cstring>

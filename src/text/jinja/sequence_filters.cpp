@@ -1,5 +1,5 @@
-// Filters over sequences. Those that give a generator in jinja2 give a lazy iterator here: what is never
-// read is never computed, and never fails.
+// Filters over sequences. Those that give a generator in jinja2 give a lazy iterator here: what is
+// never read is never computed, and never fails.
 #include <algorithm>
 
 #include "text/jinja/builtins.h"
@@ -123,8 +123,10 @@ Value map(Interpreter& i, const Value& input, const Arguments& a) {
                               });
     if (!from) {
       if (!truth(input)) return std::nullopt;
-      if (by_attribute) (void)Bound("map", a, {"attribute", "default"});
-      else if (a.positional.empty()) raise("map requires a filter argument");
+      if (by_attribute)
+        (void)Bound("map", a, {"attribute", "default"});
+      else if (a.positional.empty())
+        raise("map requires a filter argument");
       from = iterate(i.heap(), input);
     }
     auto item = from->next();
@@ -160,8 +162,8 @@ Value select(Interpreter& i, const Value& input, const Arguments& a) {
     while (auto item = from->next()) {
       const Value tested = by_attribute ? get_path(i.heap(), *item, given[0]) : *item;
       if (given.size() > kName && !given[kName].is_string()) raise("the name of a test is needed");
-      const bool passes = given.size() > kName ? i.apply_test(given[kName].bytes(), tested, rest)
-                                               : truth(tested);
+      const bool passes =
+          given.size() > kName ? i.apply_test(given[kName].bytes(), tested, rest) : truth(tested);
       if (passes == wanted) return item;
     }
     return std::nullopt;
@@ -216,7 +218,7 @@ Value sort(Interpreter& i, const Value& input, const Arguments& a) {
     }
     keyed.push_back(std::move(entry));
   }
-  sort_keyed(i.heap(), keyed, bound.boolean(0, false));
+  sort_keyed(i.heap(), keyed, bound.integer(0, 0) != 0);
   auto result = make<Sequence>(i.heap(), Kind::kList);
   for (Keyed& entry : keyed) result->push(std::move(entry.item));
   return result;
@@ -228,6 +230,7 @@ Value dictsort(Interpreter& i, const Value& input, const Arguments& a) {
   if (by != "key" && by != "value") raise("You can only sort by either \"key\" or \"value\"");
   input.require_defined();
   if (!input.is(Kind::kDict)) raise("'{}' object has no attribute 'items'", type_name(input));
+  const bool reverse = bound.integer(2, 0) != 0;
   std::vector<Keyed> keyed;
   for (const auto& [key, value] : input.dict().entries()) {
     keyed.push_back({{fold_case(by == "key" ? key : value, bound.boolean(0, false))},
@@ -235,7 +238,7 @@ Value dictsort(Interpreter& i, const Value& input, const Arguments& a) {
   }
   std::stable_sort(keyed.begin(), keyed.end(), [&](const Keyed& x, const Keyed& y) {
     i.heap().step();
-    return bound.boolean(2, false) ? less(y.keys[0], x.keys[0]) : less(x.keys[0], y.keys[0]);
+    return reverse ? less(y.keys[0], x.keys[0]) : less(x.keys[0], y.keys[0]);
   });
   auto result = make<Sequence>(i.heap(), Kind::kList);
   for (Keyed& entry : keyed) result->push(std::move(entry.item));
@@ -352,12 +355,28 @@ Value slice_filter(Interpreter& i, const Value& input, const Arguments& a) {
 }
 
 constexpr Named kFilters[] = {
-    {"first", first}, {"last", last}, {"length", length_filter}, {"count", length_filter},
-    {"list", list}, {"reverse", reverse}, {"join", join}, {"items", items}, {"map", map},
-    {"select", select<true, false>}, {"reject", select<false, false>},
-    {"selectattr", select<true, true>}, {"rejectattr", select<false, true>}, {"min", extreme<false>},
-    {"max", extreme<true>}, {"sort", sort}, {"dictsort", dictsort}, {"groupby", groupby},
-    {"unique", unique}, {"sum", sum}, {"batch", batch}, {"slice", slice_filter},
+    {"first", first},
+    {"last", last},
+    {"length", length_filter},
+    {"count", length_filter},
+    {"list", list},
+    {"reverse", reverse},
+    {"join", join},
+    {"items", items},
+    {"map", map},
+    {"select", select<true, false>},
+    {"reject", select<false, false>},
+    {"selectattr", select<true, true>},
+    {"rejectattr", select<false, true>},
+    {"min", extreme<false>},
+    {"max", extreme<true>},
+    {"sort", sort},
+    {"dictsort", dictsort},
+    {"groupby", groupby},
+    {"unique", unique},
+    {"sum", sum},
+    {"batch", batch},
+    {"slice", slice_filter},
 };
 
 }  // namespace

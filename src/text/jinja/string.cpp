@@ -21,8 +21,10 @@ void MarkedText::mark(u64 size, Origin origin) {
     if (origin == kTemplate) return;
     if (begin > 0) runs.push_back({begin, kTemplate});
   }
-  if (!runs.empty() && runs.back().origin == origin) runs.back().end = end;
-  else runs.push_back({end, origin});
+  if (!runs.empty() && runs.back().origin == origin)
+    runs.back().end = end;
+  else
+    runs.push_back({end, origin});
 }
 
 Origin MarkedText::origin_at(u64 position) const {
@@ -31,12 +33,19 @@ Origin MarkedText::origin_at(u64 position) const {
   return run == runs.end() ? kTemplate : run->origin;
 }
 
+Origin MarkedText::content_origin() const {
+  const auto run =
+      std::find_if(runs.begin(), runs.end(), [](const Run& r) { return r.origin != kTemplate; });
+  return run == runs.end() ? kTemplate : run->origin;
+}
+
 String::String(Heap& heap, std::string_view bytes, Origin origin) : Object(heap, bytes.size()) {
   text_.bytes = bytes;
   text_.mark(bytes.size(), origin);
 }
 
-String::String(Heap& heap, MarkedText text) : Object(heap, bytes_held(text)), text_(std::move(text)) {}
+String::String(Heap& heap, MarkedText text)
+    : Object(heap, bytes_held(text)), text_(std::move(text)) {}
 
 u64 String::length() const {
   if (length_ == ~u64(0)) length_ = count_runes(text_.bytes);
@@ -55,18 +64,17 @@ void Builder::grow(u64 bytes) {
   const u64 needed = text_.bytes.size() + bytes;
   if (needed > ~u32(0)) raise("a string of the template grows too long");
   heap_.step_bytes(bytes);
-  if (needed > text_.bytes.capacity()) {
-    const u64 capacity = std::max(needed, text_.bytes.capacity() * 2);
-    heap_.charge(capacity);
-    text_.bytes.reserve(capacity);
-    charged_ += capacity;
-  }
-  if (text_.runs.size() == text_.runs.capacity()) {
-    const u64 capacity = std::max<u64>(4, text_.runs.capacity() * 2);
-    heap_.charge(capacity * sizeof(Run));
-    text_.runs.reserve(capacity);
-    charged_ += capacity * sizeof(Run);
-  }
+  // While a buffer moves there are two of them: the new one is charged before the old one is
+  // released.
+  const auto widen = [this](auto& buffer, u64 size, u64 item_bytes, u64& charged) {
+    const u64 capacity = size + size / 2;
+    heap_.charge(capacity * item_bytes);
+    buffer.reserve(capacity);
+    heap_.release(std::exchange(charged, capacity * item_bytes));
+  };
+  const u64 runs = text_.runs.size();
+  if (needed > text_.bytes.capacity()) widen(text_.bytes, needed, 1, charged_bytes_);
+  if (runs == text_.runs.capacity()) widen(text_.runs, runs + 4, sizeof(Run), charged_runs_);
 }
 
 Builder& Builder::add(std::string_view bytes, Origin origin) {
@@ -96,21 +104,26 @@ Builder& Builder::add_rune(u32 rune, Origin origin) {
 }
 
 Builder& Builder::repeat(const String& string, i64 count) {
-  if (count <= 0 || string.bytes().empty()) return *this;
-  const auto total = checked_mul(u64(count), string.bytes().size());
+  constexpr u64 kPiece = 4096;  // short strings are put together to pieces first
+  const u64 size = string.bytes().size();
+  if (count <= 0 || size == 0) return *this;
+  const auto total = checked_mul(u64(count), size);
   if (!total || *total > heap_.limits().memory_bytes_max) raise("a repeated string is too long");
+  if (const i64 many = i64(kPiece / size); many > 1 && count > many) {
+    Builder piece(heap_);
+    const auto whole = piece.repeat(string, many).take();
+    for (; count >= many; count -= many) add(*whole);
+  }
   for (i64 i = 0; i < count; ++i) add(string);
   return *this;
 }
 
 Builder& Builder::fill(std::string_view bytes, i64 count, Origin origin) {
-  if (count > 0 && u64(count) > heap_.limits().memory_bytes_max) raise("a padded string is too long");
-  for (i64 i = 0; i < count; ++i) add(bytes, origin);
-  return *this;
+  return count <= 0 ? *this : repeat(*make<String>(heap_, bytes, origin), count);
 }
 
 MarkedText Builder::take_text() {
-  heap_.release(std::exchange(charged_, 0));
+  heap_.release(std::exchange(charged_bytes_, 0) + std::exchange(charged_runs_, 0));
   return std::exchange(text_, {});
 }
 

@@ -1,9 +1,10 @@
 // String: an immutable text that knows where each of its bytes came from.
 //
-// Text from messages, tools and documents must never become a control token of the model, text of the
-// template may. So every string carries runs of origins, and whatever is done to it (concatenation,
-// slices, strip, replace, upper, ...) goes through a Builder, which carries them along.
-// Lengths and indexes are in code points, as in Python; a byte that is no UTF-8 counts as one.
+// Text from messages, tools and documents must never become a control token of the model, text of
+// the template may. So every string carries runs of origins, and whatever is done to it
+// (concatenation, slices, strip, replace, upper, ...) goes through a Builder, which carries them
+// along. Lengths and indexes are in code points, as in Python; a byte that is no UTF-8 counts as
+// one.
 #pragma once
 
 #include <string>
@@ -14,7 +15,7 @@
 
 namespace orrery::text::jinja {
 
-using Origin = i32;                     // the index of a message, or
+using Origin = i32;                      // the index of a message, or
 inline constexpr Origin kTemplate = -1;  // the template itself and trusted variables (bos_token)
 inline constexpr Origin kOutside = -2;   // other content: tools, documents
 
@@ -30,6 +31,9 @@ struct MarkedText {
   // `size` more bytes of `origin` have been appended.
   void mark(u64 size, Origin origin);
   [[nodiscard]] Origin origin_at(u64 position) const;
+  // Where its first content is from; kTemplate when there is none. For what is made of a text as a
+  // whole (a fill character, a date): it is content if any of the text is.
+  [[nodiscard]] Origin content_origin() const;
 };
 
 class String final : public Object {
@@ -54,7 +58,7 @@ class String final : public Object {
 class Builder {
  public:
   explicit Builder(Heap& heap) : heap_(heap) {}
-  ~Builder() { heap_.release(charged_); }
+  ~Builder() { heap_.release(charged_bytes_ + charged_runs_); }
   Builder(const Builder&) = delete;
   Builder& operator=(const Builder&) = delete;
 
@@ -77,7 +81,7 @@ class Builder {
   void grow(u64 bytes);
   Heap& heap_;
   MarkedText text_;
-  u64 charged_ = 0;
+  u64 charged_bytes_ = 0, charged_runs_ = 0;
 };
 
 }  // namespace orrery::text::jinja

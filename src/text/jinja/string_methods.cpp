@@ -64,15 +64,19 @@ Value swapcase(Interpreter&, const Value& self, const Arguments& a) {
     for (u64 at = 0; at < all.end;) {
       const Decoded d = decode(text.bytes(), at);
       const Span rune{at, at + d.bytes};
-      if (is_upper(d.rune)) add_cased(out, text, rune, Case::kLower, all);
-      else if (is_lower(d.rune)) add_cased(out, text, rune, Case::kUpper, all);
-      else out.add(text, rune.begin, rune.end);
+      if (is_upper(d.rune))
+        add_cased(out, text, rune, Case::kLower, all);
+      else if (is_lower(d.rune))
+        add_cased(out, text, rune, Case::kUpper, all);
+      else
+        out.add(text, rune.begin, rune.end);
       at += d.bytes;
     }
   });
 }
 
-std::vector<Span> split_at(Heap& heap, std::string_view text, std::string_view separator, i64 splits) {
+std::vector<Span> split_at(Heap& heap, std::string_view text, std::string_view separator,
+                           i64 splits) {
   std::vector<Span> spans;
   u64 begin = 0;
   heap.step_bytes(text.size());
@@ -87,8 +91,8 @@ std::vector<Span> split_at(Heap& heap, std::string_view text, std::string_view s
   return spans;
 }
 
-// The last place of `needle` that ends at or before `end`; a search from behind by comparing is bounded
-// by steps, because there is no memrmem.
+// The last place of `needle` that ends at or before `end`; a search from behind by comparing is
+// bounded by steps, because there is no memrmem.
 u64 find_last(Heap& heap, std::string_view text, std::string_view needle, u64 begin, u64 end) {
   if (needle.size() > end - begin) return kNowhere;
   for (u64 at = end - needle.size() + 1; at-- > begin;) {
@@ -98,7 +102,8 @@ u64 find_last(Heap& heap, std::string_view text, std::string_view needle, u64 be
   return kNowhere;
 }
 
-std::vector<Span> rsplit_at(Heap& heap, std::string_view text, std::string_view separator, i64 splits) {
+std::vector<Span> rsplit_at(Heap& heap, std::string_view text, std::string_view separator,
+                            i64 splits) {
   std::vector<Span> spans;
   u64 end = text.size();
   while (splits < 0 || i64(spans.size()) < splits) {
@@ -128,7 +133,7 @@ Value split(Interpreter& i, const Value& self, const Arguments& a) {
 
 Value splitlines(Interpreter& i, const Value& self, const Arguments& a) {
   const Bound bound("splitlines", a, {"keepends"});
-  return parts(self, split_lines(i.heap(), self.bytes(), bound.boolean(0, false)));
+  return parts(self, split_lines(i.heap(), self.bytes(), bound.integer(0, 0) != 0));
 }
 
 template <bool from_right>
@@ -149,7 +154,8 @@ Value partition(Interpreter& i, const Value& self, const Arguments& a) {
                           part(self, {after, text.size()})});
 }
 
-// The bytes between the optional code point indexes start and end; nothing when start is behind the end.
+// The bytes between the optional code point indexes start and end; nothing when start is behind the
+// end.
 std::optional<Span> section(const Value& self, const Bound& bound, u64 first) {
   const i64 size = i64(self.string().length());
   const auto index = [&](u64 at, i64 otherwise) {
@@ -169,8 +175,8 @@ Value starts_or_ends(Interpreter& i, const Value& self, const Arguments& a) {
   const auto matches = [&](const Value& affix) {
     affix.require_defined();
     if (!affix.is_string()) {
-      raise("{} first arg must be str or a tuple of str, not {}", is_end ? "endswith" : "startswith",
-            type_name(affix));
+      raise("{} first arg must be str or a tuple of str, not {}",
+            is_end ? "endswith" : "startswith", type_name(affix));
     }
     i.heap().step_bytes(affix.bytes().size());
     if (!span) return false;
@@ -238,23 +244,25 @@ Value join(Interpreter& i, const Value& self, const Arguments& a) {
         raise("sequence item {}: expected str instance, {} found", at, type_name(*item));
       }
       if (at) out.add(self.string());
-      if (self.string().markup) print_escaped(out, *item);
-      else out.add(item->string());
+      if (self.string().markup)
+        print_escaped(out, *item);
+      else
+        out.add(item->string());
     }
   });
 }
 
-Value format(Interpreter& i, const Value& self, const Arguments& a) {
-  return format_braces(i, self.string(), a);
+Value format(Interpreter&, const Value& self, const Arguments& a) {
+  return format_braces(self.string(), a);
 }
-Value format_map(Interpreter& i, const Value& self, const Arguments& a) {
+Value format_map(Interpreter&, const Value& self, const Arguments& a) {
   const Bound bound("format_map", a, {""}, 1);
   if (!bound.at(0).is(Kind::kDict)) raise("format_map() takes a mapping");
   Arguments named;
   for (const auto& [key, value] : bound.at(0).dict().entries()) {
     if (key.is_string()) named.keywords.push_back({Ref<String>(&key.string()), value});
   }
-  return format_braces(i, self.string(), named);
+  return format_braces(self.string(), named);
 }
 
 template <Pad where>
@@ -350,27 +358,57 @@ Value isidentifier(Interpreter&, const Value& self, const Arguments& a) {
   const std::string_view text = self.bytes();
   for (u64 at = 0; at < text.size(); at += decode(text, at).bytes) {
     const u32 rune = decode(text, at).rune;
-    if (!(rune == '_' || is_alpha(rune) || (at > 0 && is_decimal(rune)))) return Value::boolean(false);
+    if (!(rune == '_' || is_alpha(rune) || (at > 0 && is_decimal(rune))))
+      return Value::boolean(false);
   }
   return Value::boolean(!text.empty());
 }
 
 constexpr Named kMethods[] = {
-    {"strip", strip_ends<true, true>}, {"lstrip", strip_ends<true, false>},
-    {"rstrip", strip_ends<false, true>}, {"upper", in_case<Case::kUpper>},
-    {"lower", in_case<Case::kLower>}, {"casefold", in_case<Case::kFold>}, {"capitalize", capitalize},
-    {"title", title}, {"swapcase", swapcase}, {"split", split<false>}, {"rsplit", split<true>},
-    {"splitlines", splitlines}, {"partition", partition<false>}, {"rpartition", partition<true>},
-    {"startswith", starts_or_ends<false>}, {"endswith", starts_or_ends<true>}, {"find", find<false>},
-    {"rfind", find<true>}, {"index", index<false>}, {"rindex", index<true>}, {"count", count},
-    {"replace", replace_method}, {"join", join}, {"format", format}, {"format_map", format_map},
-    {"ljust", justify<Pad::kRight>}, {"rjust", justify<Pad::kLeft>}, {"center", justify<Pad::kBoth>},
-    {"zfill", zfill}, {"expandtabs", expandtabs}, {"removeprefix", removeprefix},
-    {"removesuffix", removesuffix}, {"isalpha", all_are<is_alpha>}, {"isdigit", all_are<is_digit>},
-    {"isdecimal", all_are<is_decimal>}, {"isnumeric", all_are<is_numeric>},
-    {"isalnum", all_are<is_alphanumeric>}, {"isspace", all_are<is_space>},
-    {"isprintable", isprintable}, {"isascii", isascii}, {"islower", islower}, {"isupper", isupper},
-    {"istitle", istitle}, {"isidentifier", isidentifier},
+    {"strip", strip_ends<true, true>},
+    {"lstrip", strip_ends<true, false>},
+    {"rstrip", strip_ends<false, true>},
+    {"upper", in_case<Case::kUpper>},
+    {"lower", in_case<Case::kLower>},
+    {"casefold", in_case<Case::kFold>},
+    {"capitalize", capitalize},
+    {"title", title},
+    {"swapcase", swapcase},
+    {"split", split<false>},
+    {"rsplit", split<true>},
+    {"splitlines", splitlines},
+    {"partition", partition<false>},
+    {"rpartition", partition<true>},
+    {"startswith", starts_or_ends<false>},
+    {"endswith", starts_or_ends<true>},
+    {"find", find<false>},
+    {"rfind", find<true>},
+    {"index", index<false>},
+    {"rindex", index<true>},
+    {"count", count},
+    {"replace", replace_method},
+    {"join", join},
+    {"format", format},
+    {"format_map", format_map},
+    {"ljust", justify<Pad::kRight>},
+    {"rjust", justify<Pad::kLeft>},
+    {"center", justify<Pad::kBoth>},
+    {"zfill", zfill},
+    {"expandtabs", expandtabs},
+    {"removeprefix", removeprefix},
+    {"removesuffix", removesuffix},
+    {"isalpha", all_are<is_alpha>},
+    {"isdigit", all_are<is_digit>},
+    {"isdecimal", all_are<is_decimal>},
+    {"isnumeric", all_are<is_numeric>},
+    {"isalnum", all_are<is_alphanumeric>},
+    {"isspace", all_are<is_space>},
+    {"isprintable", isprintable},
+    {"isascii", isascii},
+    {"islower", islower},
+    {"isupper", isupper},
+    {"istitle", istitle},
+    {"isidentifier", isidentifier},
 };
 
 }  // namespace

@@ -67,10 +67,12 @@ bool escaped(Interpreter&, const Value& v, const Arguments& a) {
 }
 
 bool is_filter(Interpreter&, const Value& v, const Arguments& a) {
-  return simple(a, [&] { return hash(v) != 0 && v.is_string() && find_filter(v.bytes()) != nullptr; });
+  return simple(a,
+                [&] { return hash(v) != 0 && v.is_string() && find_filter(v.bytes()) != nullptr; });
 }
 bool is_test(Interpreter&, const Value& v, const Arguments& a) {
-  return simple(a, [&] { return hash(v) != 0 && v.is_string() && find_test(v.bytes()) != nullptr; });
+  return simple(a,
+                [&] { return hash(v) != 0 && v.is_string() && find_test(v.bytes()) != nullptr; });
 }
 
 bool same_as(Interpreter&, const Value& v, const Arguments& a) {
@@ -98,15 +100,44 @@ struct NamedTest {
   Test function;
 };
 constexpr NamedTest kTests[] = {
-    {"odd", odd}, {"even", even}, {"divisibleby", divisible_by}, {"defined", defined},
-    {"undefined", is_kind<Kind::kUndefined>}, {"filter", is_filter}, {"test", is_test},
-    {"none", is_kind<Kind::kNone>}, {"boolean", is_kind<Kind::kBool>}, {"false", is_boolean<false>},
-    {"true", is_boolean<true>}, {"integer", is_kind<Kind::kInt>}, {"float", is_kind<Kind::kFloat>},
-    {"lower", lower}, {"upper", upper}, {"string", is_kind<Kind::kString>},
-    {"mapping", is_kind<Kind::kDict>}, {"number", number}, {"sequence", sequence},
-    {"iterable", iterable}, {"callable", callable}, {"sameas", same_as}, {"escaped", escaped},
-    {"in", in}, {"==", eq}, {"eq", eq}, {"equalto", eq}, {"!=", ne}, {"ne", ne}, {">", gt}, {"gt", gt},
-    {"greaterthan", gt}, {">=", ge}, {"ge", ge}, {"<", lt}, {"lt", lt}, {"lessthan", lt}, {"<=", le},
+    {"odd", odd},
+    {"even", even},
+    {"divisibleby", divisible_by},
+    {"defined", defined},
+    {"undefined", is_kind<Kind::kUndefined>},
+    {"filter", is_filter},
+    {"test", is_test},
+    {"none", is_kind<Kind::kNone>},
+    {"boolean", is_kind<Kind::kBool>},
+    {"false", is_boolean<false>},
+    {"true", is_boolean<true>},
+    {"integer", is_kind<Kind::kInt>},
+    {"float", is_kind<Kind::kFloat>},
+    {"lower", lower},
+    {"upper", upper},
+    {"string", is_kind<Kind::kString>},
+    {"mapping", is_kind<Kind::kDict>},
+    {"number", number},
+    {"sequence", sequence},
+    {"iterable", iterable},
+    {"callable", callable},
+    {"sameas", same_as},
+    {"escaped", escaped},
+    {"in", in},
+    {"==", eq},
+    {"eq", eq},
+    {"equalto", eq},
+    {"!=", ne},
+    {"ne", ne},
+    {">", gt},
+    {"gt", gt},
+    {"greaterthan", gt},
+    {">=", ge},
+    {"ge", ge},
+    {"<", lt},
+    {"lt", lt},
+    {"lessthan", lt},
+    {"<=", le},
     {"le", le},
 };
 

@@ -83,10 +83,10 @@ Value format(Interpreter& i, const Value& input, const Arguments& a) {
     raise("can't handle positional and keyword arguments at the same time");
   }
   const auto text = to_string(i.heap(), input);
-  if (a.keywords.empty()) return format_percent(i, *text, tuple(i.heap(), a.positional));
+  if (a.keywords.empty()) return format_percent(*text, tuple(i.heap(), a.positional));
   auto named = make<Dict>(i.heap());
   for (const auto& [name, value] : a.keywords) named->set(Value(name), value);
-  return format_percent(i, *text, Value(named));
+  return format_percent(*text, Value(named));
 }
 
 Value string(Interpreter& i, const Value& input, const Arguments& a) {
@@ -105,8 +105,10 @@ Value indent(Interpreter& i, const Value& input, const Arguments& a) {
   const String& text = require_string(input, "indent");
   Builder spaces(i.heap());
   Ref<String> indention;
-  if (bound.has(0) && bound.at(0).is_string()) indention = bound.string(0);
-  else indention = spaces.fill(" ", bound.integer(0, 4)).take();
+  if (bound.has(0) && bound.at(0).is_string())
+    indention = bound.string(0);
+  else
+    indention = spaces.fill(" ", bound.integer(0, 4)).take();
   const bool first = bound.boolean(1, false), blank = bound.boolean(2, false);
   auto lines = split_lines(i.heap(), text.bytes());
   // jinja2 adds a newline before it splits, so that a last empty line is one.
@@ -176,10 +178,19 @@ Value wordcount(Interpreter& i, const Value& input, const Arguments& a) {
 }
 
 constexpr Named kFilters[] = {
-    {"upper", in_case<Case::kUpper>}, {"lower", in_case<Case::kLower>}, {"capitalize", capitalize},
-    {"title", title}, {"center", center}, {"trim", trim}, {"replace", replace_filter},
-    {"format", format}, {"string", string}, {"indent", indent}, {"truncate", truncate},
-    {"wordwrap", wordwrap}, {"wordcount", wordcount},
+    {"upper", in_case<Case::kUpper>},
+    {"lower", in_case<Case::kLower>},
+    {"capitalize", capitalize},
+    {"title", title},
+    {"center", center},
+    {"trim", trim},
+    {"replace", replace_filter},
+    {"format", format},
+    {"string", string},
+    {"indent", indent},
+    {"truncate", truncate},
+    {"wordwrap", wordwrap},
+    {"wordcount", wordcount},
 };
 
 }  // namespace

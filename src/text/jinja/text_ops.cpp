@@ -80,7 +80,7 @@ std::vector<Span> split_words(Heap& heap, std::string_view text, i64 splits) {
     if (at >= text.size()) return words;
     heap.step();
     if (splits >= 0 && i64(words.size()) >= splits) {
-      words.push_back({at, strip(text, nullptr, false, true).end});
+      words.push_back({at, text.size()});
       return words;
     }
     const u64 begin = at;
@@ -94,11 +94,12 @@ std::vector<Span> split_words_right(Heap& heap, std::string_view text, i64 split
   std::vector<Span> words;
   u64 end = text.size();
   while (true) {
-    while (end > 0 && is_space(decode(text, previous_rune(text, end)).rune)) end = previous_rune(text, end);
+    while (end > 0 && is_space(decode(text, previous_rune(text, end)).rune))
+      end = previous_rune(text, end);
     if (end == 0) break;
     heap.step();
     if (splits >= 0 && i64(words.size()) >= splits) {
-      words.push_back({strip(text, nullptr, true, false).begin, end});
+      words.push_back({0, end});
       break;
     }
     u64 begin = end;
@@ -140,8 +141,10 @@ void add_cased(Builder& out, const String& text, Span part, Case to, Span contex
     const Decoded d = decode(bytes, at);
     mapped.clear();
     constexpr u32 kCapitalSigma = 0x3a3;
-    if (d.rune == kCapitalSigma && to == Case::kLower && is_final_sigma(bytes, context, at)) mapped = "ς";
-    else map_case(d.rune, to, mapped);
+    if (d.rune == kCapitalSigma && to == Case::kLower && is_final_sigma(bytes, context, at))
+      mapped = "ς";
+    else
+      map_case(d.rune, to, mapped);
     out.add(mapped, text.text().origin_at(at));
     at += d.bytes;
   }

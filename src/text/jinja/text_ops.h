@@ -13,14 +13,15 @@ struct Span {
 // Without the code points of `chars` (white space when null) at the ends that are asked for.
 [[nodiscard]] Span strip(std::string_view text, const std::string* chars, bool left, bool right);
 // Lines without or with what ends them, as str.splitlines.
-[[nodiscard]] std::vector<Span> split_lines(Heap& heap, std::string_view text, bool keep_ends = false);
+[[nodiscard]] std::vector<Span> split_lines(Heap& heap, std::string_view text,
+                                            bool keep_ends = false);
 // Words between white space, at most `splits` splits (negative: all).
 [[nodiscard]] std::vector<Span> split_words(Heap& heap, std::string_view text, i64 splits);
 [[nodiscard]] std::vector<Span> split_words_right(Heap& heap, std::string_view text, i64 splits);
 
 [[nodiscard]] Value replace(const String& text, const String& from, const String& to, i64 count);
-// A part of `text` in another case. A capital sigma at the end of a word becomes a final one when it
-// is lowered; `context` is where its word is looked for.
+// A part of `text` in another case. A capital sigma at the end of a word becomes a final one when
+// it is lowered; `context` is where its word is looked for.
 void add_cased(Builder& out, const String& text, Span part, Case to, Span context);
 [[nodiscard]] Value cased(const String& text, Case to);
 [[nodiscard]] Value capitalized(const String& text);

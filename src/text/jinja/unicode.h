@@ -1,7 +1,8 @@
-// Unicode: code points in UTF-8 and what Python's str knows about them (case, classes, white space).
+// Unicode: code points in UTF-8 and what Python's str knows about them (case, classes, white
+// space).
 //
-// Categories and simple case mappings come from utf8proc; mappings to several letters ("ß" to "SS"),
-// which utf8proc lacks, from a small table made by tools/golden/templates.py.
+// Categories and simple case mappings come from utf8proc; mappings to several letters ("ß" to
+// "SS"), which utf8proc lacks, from a small table made by tools/golden/templates.py.
 #pragma once
 
 #include <string>
@@ -15,7 +16,8 @@ struct Decoded {
   u32 rune;
   u32 bytes;  // 1 to 4
 };
-// The code point at `at`, which is inside `text`. A byte that is no UTF-8 is itself, above U+10FFFF.
+// The code point at `at`, which is inside `text`. A byte that is no UTF-8 is itself, above
+// U+10FFFF.
 [[nodiscard]] Decoded decode(std::string_view text, u64 at);
 inline constexpr u32 kBrokenByte = 0x110000;  // + the byte
 [[nodiscard]] u32 encode(u32 rune, char* out);

@@ -10,7 +10,8 @@ namespace orrery::text::jinja {
 // What an undefined value says when it is used.
 class UndefinedName final : public Object {
  public:
-  UndefinedName(Heap& heap, std::string text) : Object(heap, text.size()), message(std::move(text)) {}
+  UndefinedName(Heap& heap, std::string text)
+      : Object(heap, text.size()), message(std::move(text)) {}
   std::string message;
 };
 
@@ -97,10 +98,13 @@ void Dict::set(const Value& key, Value value) {
   entries_.push_back({key, std::move(value)});
   if (entries_.size() <= kSearched) return;
   const u64 indexed = index_.size();
+  heap().step(4);  // a node of the index costs what several small objects do
   charge((entries_.size() - indexed) * 64);
   for (u64 i = indexed; i < entries_.size(); ++i) index_.emplace(hash(entries_[i].key), u32(i));
 }
-void Dict::set(std::string_view key, Value value) { set(jinja::text(heap(), key), std::move(value)); }
+void Dict::set(std::string_view key, Value value) {
+  set(jinja::text(heap(), key), std::move(value));
+}
 
 const Value* Dict::find(const Value& key) const {
   const i64 found = index_of(key, hash(key));
@@ -139,8 +143,9 @@ Value View::at(u64 index) const {
 
 void set_namespace_attribute(Namespace& ns, const Value& name, Value value) {
   if (name.is_string() && name.bytes().starts_with('_')) {
-    raise("Chat templates cannot store underscore-prefixed attributes on a namespace, but got '{}'.",
-          name.bytes());
+    raise(
+        "Chat templates cannot store underscore-prefixed attributes on a namespace, but got '{}'.",
+        name.bytes());
   }
   ns.attributes->set(name, std::move(value));
 }
@@ -148,53 +153,83 @@ void set_namespace_attribute(Namespace& ns, const Value& name, Value value) {
 bool truth(const Value& value) {
   switch (value.kind()) {
     case Kind::kUndefined:
-    case Kind::kNone: return false;
+    case Kind::kNone:
+      return false;
     case Kind::kBool:
-    case Kind::kInt: return value.as_integer() != 0;
-    case Kind::kFloat: return value.as_real() != 0;
-    case Kind::kString: return !value.bytes().empty();
-    default: return size_of(value).value_or(1) != 0;
+    case Kind::kInt:
+      return value.as_integer() != 0;
+    case Kind::kFloat:
+      return value.as_real() != 0;
+    case Kind::kString:
+      return !value.bytes().empty();
+    default:
+      return size_of(value).value_or(1) != 0;
   }
 }
 
 std::string_view type_name(const Value& value) {
   switch (value.kind()) {
-    case Kind::kUndefined: return "Undefined";
-    case Kind::kNone: return "NoneType";
-    case Kind::kBool: return "bool";
-    case Kind::kInt: return "int";
-    case Kind::kFloat: return "float";
-    case Kind::kString: return value.string().markup ? "Markup" : "str";
-    case Kind::kList: return "list";
-    case Kind::kTuple: return "tuple";
-    case Kind::kDict: return "dict";
-    case Kind::kRange: return "range";
+    case Kind::kUndefined:
+      return "Undefined";
+    case Kind::kNone:
+      return "NoneType";
+    case Kind::kBool:
+      return "bool";
+    case Kind::kInt:
+      return "int";
+    case Kind::kFloat:
+      return "float";
+    case Kind::kString:
+      return value.string().markup ? "Markup" : "str";
+    case Kind::kList:
+      return "list";
+    case Kind::kTuple:
+      return "tuple";
+    case Kind::kDict:
+      return "dict";
+    case Kind::kRange:
+      return "range";
     case Kind::kView: {
       constexpr std::string_view kNames[] = {"dict_keys", "dict_values", "dict_items"};
       return kNames[u64(value.view().of)];
     }
-    case Kind::kIterator: return value.iterator().type_name;
-    case Kind::kNamespace: return "TemplateNamespace";
-    case Kind::kLoop: return "LoopContext";
-    case Kind::kFunction: return "function";
-    case Kind::kMacro: return "Macro";
-    case Kind::kCycler: return "Cycler";
-    case Kind::kJoiner: return "Joiner";
+    case Kind::kIterator:
+      return value.iterator().type_name;
+    case Kind::kNamespace:
+      return "TemplateNamespace";
+    case Kind::kLoop:
+      return "LoopContext";
+    case Kind::kFunction:
+      return "function";
+    case Kind::kMacro:
+      return "Macro";
+    case Kind::kCycler:
+      return "Cycler";
+    case Kind::kJoiner:
+      return "Joiner";
   }
   return "object";
 }
 
 std::optional<u64> size_of(const Value& value) {
   switch (value.kind()) {
-    case Kind::kUndefined: return 0;
-    case Kind::kString: return value.string().length();
+    case Kind::kUndefined:
+      return 0;
+    case Kind::kString:
+      return value.string().length();
     case Kind::kList:
-    case Kind::kTuple: return value.sequence().items.size();
-    case Kind::kDict: return value.dict().entries().size();
-    case Kind::kRange: return value.range().size;
-    case Kind::kView: return value.view().size();
-    case Kind::kLoop: return value.loop().length();
-    default: return std::nullopt;
+    case Kind::kTuple:
+      return value.sequence().items.size();
+    case Kind::kDict:
+      return value.dict().entries().size();
+    case Kind::kRange:
+      return value.range().size;
+    case Kind::kView:
+      return value.view().size();
+    case Kind::kLoop:
+      return value.loop().length();
+    default:
+      return std::nullopt;
   }
 }
 
@@ -207,12 +242,17 @@ u64 length(const Value& value) {
 bool same(const Value& a, const Value& b) {
   if (a.kind() != b.kind()) return false;
   switch (a.kind()) {
-    case Kind::kNone: return true;
+    case Kind::kNone:
+      return true;
     case Kind::kBool:
-    case Kind::kInt: return a.as_integer() == b.as_integer();
-    case Kind::kFloat: return a.as_real() == b.as_real();
-    case Kind::kString: return a.bytes() == b.bytes();  // Python shares equal constants, mostly
-    default: return a.address() == b.address();
+    case Kind::kInt:
+      return a.as_integer() == b.as_integer();
+    case Kind::kFloat:
+      return a.as_real() == b.as_real();
+    case Kind::kString:
+      return a.bytes() == b.bytes();  // Python shares equal constants, mostly
+    default:
+      return a.address() == b.address();
   }
 }
 

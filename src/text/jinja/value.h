@@ -1,7 +1,7 @@
 // Value: what a template computes with, the types of Python that jinja2 shows to it.
 //
-// Numbers are in the value itself, all else is a counted object of the rendering's Heap. Integers have
-// 64 bits; an operation that needs more is an error, where Python would go on.
+// Numbers are in the value itself, all else is a counted object of the rendering's Heap. Integers
+// have 64 bits; an operation that needs more is an error, where Python would go on.
 #pragma once
 
 #include <functional>
@@ -13,8 +13,24 @@
 namespace orrery::text::jinja {
 
 enum class Kind : u8 {
-  kUndefined, kNone, kBool, kInt, kFloat, kString, kList, kTuple, kDict, kRange, kView, kIterator,
-  kNamespace, kLoop, kFunction, kMacro, kCycler, kJoiner,
+  kUndefined,
+  kNone,
+  kBool,
+  kInt,
+  kFloat,
+  kString,
+  kList,
+  kTuple,
+  kDict,
+  kRange,
+  kView,
+  kIterator,
+  kNamespace,
+  kLoop,
+  kFunction,
+  kMacro,
+  kCycler,
+  kJoiner,
 };
 
 class Sequence;

@@ -45,10 +45,11 @@ Value float_filter(Interpreter&, const Value& input, const Arguments& a) {
 
 Value int_filter(Interpreter&, const Value& input, const Arguments& a) {
   const Bound bound("int", a, {"default", "base"});
-  const i64 base = bound.integer(1, 10);
   input.require_defined();
   if (input.is_integer()) return Value::integer(input.as_integer());
   if (input.is_string()) {
+    const Value base_given = bound.get(1, Value::integer(10));
+    const i64 base = base_given.is_integer() ? base_given.as_integer() : -1;
     const bool valid_base = base == 0 || (base >= 2 && base <= 36);
     const auto whole = valid_base ? read_integer(input.bytes(), base) : std::nullopt;
     if (whole) return Value::integer(*whole);
@@ -73,7 +74,8 @@ Value round_integer(i64 value, i64 precision) {
   const i64 rest = ((value % unit) + unit) % unit;
   i64 rounded = value - rest;
   const bool up = rest > unit - rest || (rest == unit - rest && (rounded / unit) % 2 != 0);
-  if (up && __builtin_add_overflow(rounded, unit, &rounded)) raise("an integer that does not fit 64 bits");
+  if (up && __builtin_add_overflow(rounded, unit, &rounded))
+    raise("an integer that does not fit 64 bits");
   return Value::integer(rounded);
 }
 
@@ -119,8 +121,9 @@ Value filesizeformat(Interpreter& i, const Value& input, const Arguments& a) {
   for (const char prefix : kPrefixes) {
     unit *= base;
     if (*bytes >= unit && prefix != 'Y') continue;
-    return text(i.heap(), fmt::format("{} {}{}", format_real(base * *bytes / unit, 'f', 1, false),
-                                      is_binary && prefix == 'k' ? 'K' : prefix, is_binary ? "iB" : "B"));
+    return text(i.heap(),
+                fmt::format("{} {}{}", format_real(base * *bytes / unit, 'f', 1, false),
+                            is_binary && prefix == 'k' ? 'K' : prefix, is_binary ? "iB" : "B"));
   }
   raise("could not convert to a file size");
 }
@@ -137,9 +140,11 @@ Value random_filter(Interpreter&, const Value&, const Arguments&) {
 }
 
 constexpr Named kFilters[] = {
-    {"abs", abs_filter}, {"attr", attr}, {"default", default_filter}, {"d", default_filter},
-    {"float", float_filter}, {"int", int_filter}, {"round", round_filter},
-    {"filesizeformat", filesizeformat}, {"pprint", pprint}, {"random", random_filter},
+    {"abs", abs_filter},         {"attr", attr},
+    {"default", default_filter}, {"d", default_filter},
+    {"float", float_filter},     {"int", int_filter},
+    {"round", round_filter},     {"filesizeformat", filesizeformat},
+    {"pprint", pprint},          {"random", random_filter},
 };
 
 }  // namespace

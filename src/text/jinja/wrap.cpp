@@ -1,5 +1,5 @@
-// Wrapping as textwrap: the line in chunks (words, parts of hyphenated words, white space), then the
-// chunks into lines. Chunks stay next to each other, so a wrapped line is one span of the text.
+// Wrapping as textwrap: the line in chunks (words, parts of hyphenated words, white space), then
+// the chunks into lines. Chunks stay next to each other, so a wrapped line is one span of the text.
 #include "text/jinja/wrap.h"
 
 #include <algorithm>
@@ -23,7 +23,8 @@ struct Runes {
   // A letter, digit or one of the marks that stay with a word.
   [[nodiscard]] bool word_or_mark(u64 i) const {
     constexpr std::u32string_view kMarks = U"!\"'&.,?";
-    return word(i) || (i < rune.size() && kMarks.find(char32_t(rune[i])) != std::u32string_view::npos);
+    return word(i) ||
+           (i < rune.size() && kMarks.find(char32_t(rune[i])) != std::u32string_view::npos);
   }
   // Hyphens at `i` that are a dash between two words: where they end.
   [[nodiscard]] std::optional<u64> dash(u64 i) const {
@@ -119,7 +120,8 @@ std::vector<Span> wrap(Heap& heap, std::string_view text, Span line, const WrapS
     }
     if (!chunks.empty() && chunks.back().size() > style.width) {
       if (style.break_long_words) {
-        const u64 end = break_long(runes, chunks.back(), style.width - used, style.break_on_hyphens);
+        const u64 end =
+            break_long(runes, chunks.back(), style.width - used, style.break_on_hyphens);
         current.push_back({chunks.back().begin, end});
         chunks.back().begin = end;
         heap.step(u64(style.width));

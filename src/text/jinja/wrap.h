@@ -11,6 +11,7 @@ struct WrapStyle {
 };
 
 // The wrapped lines of one line, as parts of the text.
-[[nodiscard]] std::vector<Span> wrap(Heap& heap, std::string_view text, Span line, const WrapStyle& style);
+[[nodiscard]] std::vector<Span> wrap(Heap& heap, std::string_view text, Span line,
+                                     const WrapStyle& style);
 
 }  // namespace orrery::text::jinja

@@ -1,0 +1,142 @@
+#include "apps/spec_text.h"
+
+#include <fmt/format.h>
+
+#include <functional>
+
+namespace orrery::apps {
+namespace {
+
+using kernels::Isa;
+using kernels::Kernels;
+
+template <typename... Cases>
+struct Overload : Cases... {
+  using Cases::operator()...;
+};
+
+std::string attention_text(const model::GroupedAttention& a) {
+  std::string text =
+      fmt::format("attention of {} heads ({} of keys) of {}", a.heads, a.kv_heads, a.head_dim);
+  if (a.window) text += fmt::format(", window {}", a.window);
+  if (a.qkv_bias || a.output_bias) text += ", biases";
+  if (!a.rope) text += ", no rope";
+  return text;
+}
+
+std::string layer_text(const model::LayerSpec& layer) {
+  const std::string attention =
+      std::visit(Overload{[](const model::GroupedAttention& a) { return attention_text(a); }},
+                 layer.attention);
+  const std::string ffn =
+      std::visit(Overload{[](const model::DenseFfn& f) {
+                   return fmt::format("ffn {}{}", f.width, f.bias ? ", biases" : "");
+                 }},
+                 layer.ffn);
+  return attention + "; " + ffn;
+}
+
+// One slot of the table of kernels, as something that can be compared between rungs.
+struct Slot {
+  std::string op, layout;
+  std::function<const void*(const Kernels&)> of;
+};
+
+template <typename Function>
+const void* address(Function* function) {
+  return reinterpret_cast<const void*>(function);
+}
+
+std::vector<Slot> slots() {
+  std::vector<Slot> list;
+  for (u32 i = 0; i < kernels::kLayoutCount; ++i)
+    list.push_back({"matmul", std::string(kernels::name(kernels::Layout(i))),
+                    [i](const Kernels& k) { return address(k.matmul[i]); }});
+  list.push_back({"quantize", "", [](const Kernels& k) { return address(k.quantize); }});
+  list.push_back({"rms_norm", "", [](const Kernels& k) { return address(k.rms_norm); }});
+  list.push_back({"rope", "", [](const Kernels& k) { return address(k.rope); }});
+  list.push_back({"swiglu", "", [](const Kernels& k) { return address(k.swiglu); }});
+  list.push_back({"add", "", [](const Kernels& k) { return address(k.add); }});
+  list.push_back({"scale", "", [](const Kernels& k) { return address(k.scale); }});
+  list.push_back({"max", "", [](const Kernels& k) { return address(k.max); }});
+  list.push_back({"exp_sum", "", [](const Kernels& k) { return address(k.exp_sum); }});
+  list.push_back({"store_kv", "", [](const Kernels& k) { return address(k.store_kv); }});
+  list.push_back({"attend", "", [](const Kernels& k) { return address(k.attend); }});
+  list.push_back({"decode_row", "", [](const Kernels& k) { return address(k.decode_row); }});
+  return list;
+}
+
+}  // namespace
+
+std::vector<std::string> folded_layers(const model::ModelSpec& spec) {
+  std::vector<std::pair<std::string, u32>> runs;
+  for (const model::LayerSpec& layer : spec.layers) {
+    std::string text = layer_text(layer);
+    if (runs.empty() || runs.back().first != text)
+      runs.emplace_back(std::move(text), 1);
+    else
+      ++runs.back().second;
+  }
+  std::vector<std::string> lines;
+  for (const auto& [text, count] : runs) lines.push_back(fmt::format("{} x {}", count, text));
+  return lines;
+}
+
+std::string rope_text(const model::Rope& rope) {
+  std::string text = fmt::format("rope over {} values, base {}", rope.dim, rope.base);
+  switch (rope.scaling) {
+    case model::Rope::Scaling::kNone:
+      break;
+    case model::Rope::Scaling::kLinear:
+      text += fmt::format(", stretched by {}", rope.factor);
+      break;
+    case model::Rope::Scaling::kByWavelength:
+      text += fmt::format(", long waves stretched by {} (trained at {})", rope.factor,
+                          rope.original_context);
+  }
+  if (rope.divisors_in_file) text += ", divisors from the file";
+  return text;
+}
+
+std::string shape_text(const std::vector<u64>& shape) {
+  std::string text;
+  for (const u64 side : shape) text += (text.empty() ? "" : " x ") + std::to_string(side);
+  return text;
+}
+
+std::string_view huge_pages_text(plan::HugePages pages) {
+  switch (pages) {
+    case plan::HugePages::kNever:
+      return "never";
+    case plan::HugePages::kMadvise:
+      return "on request";
+    case plan::HugePages::kAlways:
+      return "always";
+  }
+  return "";
+}
+
+Result<std::vector<KernelRow>> kernel_table() {
+  // The whole table at each height of the ladder that this CPU reaches.
+  std::vector<std::pair<Isa, Kernels>> heights;
+  for (u32 i = 0; i < kernels::kIsaCount; ++i) {
+    if (!kernels::cpu_has(Isa(i))) continue;
+    TRY(const Kernels kernels, kernels::resolve(kernels::name(Isa(i))));
+    heights.emplace_back(Isa(i), kernels);
+  }
+  std::vector<KernelRow> rows;
+  for (const Slot& slot : slots()) {
+    KernelRow row{slot.op, slot.layout, std::vector<std::string>(kernels::kIsaCount, "no cpu"), ""};
+    const void* below = nullptr;
+    for (const auto& [isa, kernels] : heights) {
+      const void* own = slot.of(kernels);
+      row.rungs[u8(isa)] = own != below ? "own" : "below";
+      if (own != below) row.used = kernels::name(isa);
+      below = own;
+    }
+    rows.push_back(std::move(row));
+  }
+  return rows;
+}
+
+}  // namespace orrery::apps

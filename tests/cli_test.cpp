@@ -1,0 +1,522 @@
+// The program from outside: every command on the tiny golden checkpoints, what it prints, what it
+// says when it is used wrongly, and a chat in a terminal of its own.
+#include <gtest/gtest.h>
+#include <pty.h>
+
+#include <cmath>
+#include <nlohmann/json.hpp>
+#include <sstream>
+
+#include "support/npy.h"
+#include "support/process.h"
+
+namespace orrery {
+namespace {
+
+using nlohmann::json;
+using testing::Outcome;
+using testing::read_file;
+using testing::run_program;
+using testing::TemporaryFolder;
+
+const std::string kModels = ORRERY_SOURCE_DIR "/tests/golden/models/";
+const std::string kTiny = kModels + "llama_f32/model.gguf";
+const std::string kFolder = kModels + "llama_f32/hf";
+
+json golden() { return json::parse(read_file(kModels + "llama_f32/expected.json")); }
+
+std::vector<json> lines_of(const std::string& text) {
+  std::vector<json> lines;
+  std::istringstream stream(text);
+  for (std::string line; std::getline(stream, line);) lines.push_back(json::parse(line));
+  return lines;
+}
+
+void expect_ok(const Outcome& outcome) {
+  EXPECT_EQ(outcome.code, 0) << outcome.err;
+  EXPECT_EQ(outcome.err, "");
+}
+void expect_error(const Outcome& outcome, int code, std::string_view part) {
+  EXPECT_EQ(outcome.code, code) << outcome.err;
+  EXPECT_TRUE(outcome.err.starts_with("orrery: error: ")) << outcome.err;
+  EXPECT_EQ(std::count(outcome.err.begin(), outcome.err.end(), '\n'), 1) << outcome.err;
+  EXPECT_NE(outcome.err.find(part), std::string::npos) << outcome.err;
+}
+
+TEST(Program, GreetsAndTellsItsVersion) {
+  const Outcome overview = run_program(std::vector<std::string>{});
+  expect_ok(overview);
+  EXPECT_NE(overview.out.find("orrery run"), std::string::npos);
+  EXPECT_EQ(overview.out.find('\x1b'), std::string::npos) << "colours without a terminal";
+  const Outcome version = run_program({"--version"});
+  expect_ok(version);
+  EXPECT_TRUE(version.out.starts_with("orrery 0.")) << version.out;
+}
+
+TEST(Program, EveryCommandHasHelpWithExamples) {
+  for (const char* verb :
+       {"run", "generate", "logits", "tokenize", "template", "perplexity", "bench", "inspect"}) {
+    const Outcome help = run_program({verb, "--help"});
+    expect_ok(help);
+    const std::size_t examples = help.out.find("\nExamples:\n");
+    ASSERT_NE(examples, std::string::npos) << help.out;
+    EXPECT_NE(help.out.find("\n  orrery ", examples), std::string::npos) << help.out;
+  }
+}
+
+TEST(Program, WrongUseIsOneLineAndCode2) {
+  expect_error(run_program({"levitate"}), 2, "--help");
+  expect_error(run_program({"generate", kTiny}), 2, "generate --help");
+  expect_error(run_program({"generate", kTiny, "--prompt", "a", "--tokens", "b"}), 2, "--help");
+  expect_error(run_program({"generate", kTiny, "--prompt", "a", "--max-tokens", "many"}), 2,
+               "--help");
+  expect_error(run_program({"generate", kTiny, "--prompt", "a", "--kv", "f8"}), 2, "f8");
+  expect_error(run_program({"bench", kTiny, "--planet", "Mars"}), 2, "--planet");
+}
+
+TEST(Program, SamplerRangesAreErrors) {
+  expect_error(run_program({"generate", kTiny, "--prompt", "a", "--temperature", "-1"}), 1,
+               "temperature");
+  expect_error(run_program({"generate", kTiny, "--prompt", "a", "--top-p", "7"}), 1, "top");
+}
+
+TEST(Program, AReaderThatLeavesIsNoError) {
+  const std::string command =
+      std::string(ORRERY_PROGRAM) + " inspect --kernels 2>&1 >/dev/null | head -c 1; " +
+      ORRERY_PROGRAM + " generate " + kTiny +
+      " --prompt a --max-tokens 200 --ignore-eos 2>/dev/null | head -c 1 > /dev/null; "
+      "exit ${PIPESTATUS[0]}";
+  EXPECT_EQ(WEXITSTATUS(std::system(("bash -c '" + command + "'").c_str())), 0);
+}
+
+TEST(Program, AFullDiskIsAnError) {
+  const Outcome outcome = run_program({{"inspect", kTiny}, "", {}, "/dev/full", 60});
+  EXPECT_EQ(outcome.code, 1);
+  EXPECT_TRUE(outcome.err.starts_with("orrery: error: ")) << outcome.err;
+}
+
+TEST(Program, ALoweredCeilingThatDoesNotExistIsAnError) {
+  const Outcome outcome =
+      run_program({{"generate", kTiny, "--prompt", "a"}, "", {"ORRERY_ISA=mmx"}, "", 60});
+  expect_error(outcome, 1, "mmx");
+}
+
+TEST(ModelNames, AreFoundInTheCacheByTheirBeginning) {
+  const TemporaryFolder cache;
+  const auto models = cache.path() / "orrery/models";
+  std::filesystem::create_directories(models);
+  std::filesystem::create_symlink(kTiny, models / "Tiny-A.gguf");
+  std::filesystem::create_symlink(kTiny, models / "Tiny-B.gguf");
+  const auto inspect = [&](const std::string& name) {
+    return run_program(
+        {{"inspect", name, "--json"}, "", {"XDG_CACHE_HOME=" + cache.path().string()}, "", 60});
+  };
+  expect_ok(inspect("Tiny-A.gguf"));
+  expect_ok(inspect("tiny-b"));
+  expect_error(inspect("tiny"), 1, "Tiny-A.gguf, Tiny-B.gguf");
+  expect_error(inspect("Tinny-A"), 1, "near names: Tiny-A.gguf");
+  const Outcome without =
+      run_program({{"run"}, "", {"XDG_CACHE_HOME=" + cache.path().string()}, "", 60});
+  expect_error(without, 1, "./dev run");
+}
+
+// ---- generate, logits
+// ---------------------------------------------------------------------------------
+
+json generate_json(const std::string& model, const std::vector<std::string>& more) {
+  const TemporaryFolder folder;
+  std::vector<std::string> arguments = {"generate", model, "--tokens",
+                                        folder.write("ids.json", golden()["greedy"]["ids"].dump()),
+                                        "--json"};
+  arguments.insert(arguments.end(), more.begin(), more.end());
+  const Outcome outcome = run_program(arguments);
+  expect_ok(outcome);
+  return json::parse(outcome.out);
+}
+
+TEST(Generate, ContinuesAsTheOracleDoes) {
+  const json next = golden()["greedy"]["next"];
+  const std::vector<std::string> flags = {"--greedy", "--exact", "--ignore-eos", "--max-tokens",
+                                          std::to_string(next.size())};
+  for (const std::string& model : {kTiny, kFolder}) {
+    const json answer = generate_json(model, flags);
+    EXPECT_EQ(answer["tokens"], next);
+    EXPECT_EQ(answer["finish"], "length");
+    EXPECT_EQ(answer["timings"]["prompt_tokens"], golden()["greedy"]["ids"].size());
+    EXPECT_EQ(answer["timings"]["reply_tokens"], next.size());
+    EXPECT_GT(answer["timings"]["prompt_tokens_per_second"], 0.0);
+    EXPECT_FALSE(answer["sampler"].empty());
+  }
+}
+
+TEST(Generate, ThreadsChunksAndKvFormatsAreTaken) {
+  const auto tokens = [&](std::vector<std::string> more) {
+    more.insert(more.end(), {"--greedy", "--ignore-eos", "-n", "16"});
+    return generate_json(kTiny, more)["tokens"];
+  };
+  const json first = tokens({"-t", "1"});
+  EXPECT_EQ(first.size(), 16u);
+  EXPECT_EQ(tokens({"-t", "2", "--chunk", "1"}), first);
+  EXPECT_EQ(tokens({"--chunk", "7"}), first);
+  EXPECT_EQ(tokens({"--kv", "f32"}).size(), 16u);
+}
+
+TEST(Generate, TheSameSeedGivesTheSameReply) {
+  const std::vector<std::string> flags = {"--seed", "5", "--temperature", "1.5", "--ignore-eos",
+                                          "-n",     "24"};
+  const json first = generate_json(kTiny, flags), again = generate_json(kTiny, flags);
+  EXPECT_EQ(first["tokens"], again["tokens"]);
+  EXPECT_EQ(first["seed"], 5);
+  EXPECT_NE(generate_json(kTiny, {"--seed", "6", "--temperature", "1.5", "--ignore-eos", "-n",
+                                  "24"})["tokens"],
+            first["tokens"]);
+}
+
+TEST(Generate, StopsBeforeAStopText) {
+  const json whole = generate_json(kTiny, {"--greedy", "--ignore-eos", "-n", "20"});
+  const std::string text = whole["text"];
+  ASSERT_GT(text.size(), 8u);
+  // Whole characters from the middle: a stop text is text, and the model of random weights babbles.
+  const auto boundary = [&](std::size_t at) {
+    while (at < text.size() && (u8(text[at]) & 0xc0) == 0x80) ++at;
+    return at;
+  };
+  const std::size_t begin = boundary(text.size() / 2), end = boundary(begin + 3);
+  const std::string stop = text.substr(begin, end - begin);
+  const json cut = generate_json(
+      kTiny, {"--greedy", "--ignore-eos", "-n", "20", "--stop", "never there", "--stop", stop});
+  EXPECT_EQ(cut["finish"], "stop_text");
+  EXPECT_EQ(cut["text"], text.substr(0, text.find(stop)));
+}
+
+TEST(Generate, StreamsThePlainTextAndTakesFilesAndStdin) {
+  const TemporaryFolder folder;
+  const std::vector<std::string> rest = {"--greedy", "--ignore-eos", "--max-tokens", "8"};
+  const auto with = [&](std::vector<std::string> arguments, const std::string& in) {
+    arguments.insert(arguments.end(), rest.begin(), rest.end());
+    const Outcome outcome = run_program(arguments, in);
+    expect_ok(outcome);
+    return outcome.out;
+  };
+  const std::string text = with({"generate", kTiny, "--prompt", "The moon"}, "");
+  EXPECT_EQ(with({"generate", kTiny, "--prompt-file", folder.write("p.txt", "The moon")}, ""),
+            text);
+  EXPECT_EQ(with({"generate", kTiny, "--prompt-file", "-"}, "The moon"), text);
+  EXPECT_NE(with({"generate", kTiny, "--chat", "--prompt", "The moon"}, ""), text);
+  EXPECT_GT(text.size(), 1u);
+}
+
+f64 relative_error(const std::vector<f32>& ours, const std::vector<f32>& golden_values) {
+  f64 difference = 0, norm = 0;
+  for (std::size_t i = 0; i < golden_values.size(); ++i) {
+    difference += std::pow(f64(ours[i]) - golden_values[i], 2);
+    norm += std::pow(f64(golden_values[i]), 2);
+  }
+  return std::sqrt(difference / norm);
+}
+
+TEST(Logits, AreTheOracles) {
+  const TemporaryFolder folder;
+  const std::string out = folder.path() / "logits.npy";
+  for (const auto& [exact, bound] : {std::pair{true, 1e-4}, std::pair{false, 2e-2}}) {
+    std::vector<std::string> arguments = {
+        "logits", kTiny, "--tokens", folder.write("ids.json", golden()["prompts"][1]["ids"].dump()),
+        "--out",  out};
+    if (exact) arguments.push_back("--exact");
+    expect_ok(run_program(arguments));
+    const auto ours = testing::read_npy<f32>(out);
+    const auto expected = testing::read_npy<f32>(kModels + "llama_f32/logits_7.npy");
+    ASSERT_EQ(ours.shape, expected.shape);
+    EXPECT_LE(relative_error(ours.values, expected.values), bound);
+  }
+}
+
+// ---- tokenize, template
+// -------------------------------------------------------------------------------
+
+TEST(Tokenize, AnswersLinesFromGgufFolderAndTokenizerAlone) {
+  const TemporaryFolder alone;
+  std::filesystem::copy_file(kFolder + "/tokenizer.json", alone.path() / "tokenizer.json");
+  const json texts = {"", "Hello, world!", "月亮 é 🪐\n\n", "<s>user: hi</s>", "a  b\tc"};
+  std::string in;
+  for (const json& text : texts) in += json{{"text", text}}.dump() + "\n";
+  std::string first;
+  for (const std::string& model :
+       {kTiny, kFolder, alone.path().string(), alone.path().string() + "/tokenizer.json"}) {
+    const Outcome outcome = run_program({"tokenize", model, "--jsonl", "-"}, in);
+    expect_ok(outcome);
+    const auto answers = lines_of(outcome.out);
+    ASSERT_EQ(answers.size(), texts.size());
+    for (std::size_t i = 0; i < texts.size(); ++i)
+      EXPECT_EQ(answers[i]["decoded"], texts[i]) << model;
+    EXPECT_EQ(answers[3]["ids"].front(), 1);  // <s>, recognised in the text
+    EXPECT_TRUE(answers[0]["ids"].empty());
+    if (first.empty()) first = outcome.out;
+    EXPECT_EQ(outcome.out, first) << model;
+  }
+}
+
+TEST(Tokenize, ShowsPeopleThePieces) {
+  const Outcome outcome = run_program({"tokenize", kTiny, "Hi the\x1b\n"});
+  expect_ok(outcome);
+  EXPECT_EQ(outcome.out.find('\x1b'), std::string::npos);
+  EXPECT_NE(outcome.out.find("<1b>"), std::string::npos) << outcome.out;
+  EXPECT_NE(outcome.out.find("tokens"), std::string::npos);
+  const Outcome two = run_program({"tokenize", kTiny, "Hi the", "--against", kFolder});
+  expect_ok(two);
+  EXPECT_NE(two.out.find(" │ "), std::string::npos);
+}
+
+TEST(Tokenize, NamesTheLineThatIsWrong) {
+  expect_error(
+      run_program({"tokenize", kTiny, "--jsonl", "-"}, "{\"text\":\"a\"}\n\n{\"text\":7}\n"), 1,
+      "stdin, line 3");
+}
+
+TEST(Template, RendersChatsOfEveryKindOfModel) {
+  const std::string in =
+      R"({"messages":[{"role":"user","content":"Hi"}],"add_generation_prompt":true})"
+      "\n"
+      R"({"messages":[{"role":"user","content":"Hi"}]})"
+      "\n"
+      R"({"messages":[],"template":"{{ bos_token }}{{ name }}{{ tools is none }}","kwargs":{"name":"Io"}})"
+      "\n"
+      R"({"messages":[],"template":"{% macro a() %}{{ a() }}{% endmacro %}{{ a() }}"})"
+      "\n"
+      R"({"messages":[],"template":"{{ raise_exception('no') }}"})"
+      "\n";
+  for (const std::string& model : {kTiny, kFolder}) {
+    const Outcome outcome = run_program({"template", model, "--jsonl", "-"}, in);
+    expect_ok(outcome);
+    const auto answers = lines_of(outcome.out);
+    ASSERT_EQ(answers.size(), 5u);
+    EXPECT_EQ(answers[0], (json{{"rendered", "<s>user: Hi</s><s>assistant:"}}));
+    EXPECT_EQ(answers[1], (json{{"rendered", "<s>user: Hi</s>"}}));
+    EXPECT_EQ(answers[2], (json{{"rendered", "<s>IoTrue"}}));
+    EXPECT_TRUE(answers[3].contains("error")) << answers[3];
+    EXPECT_NE(answers[4].value("error", "").find("no"), std::string::npos) << answers[4];
+  }
+}
+
+TEST(Template, ShowsAChat) {
+  const Outcome outcome = run_program({"template", kTiny, "--system", "S", "-m", "Hi", "-m", "Yo"});
+  EXPECT_EQ(outcome.code, 0) << outcome.err;
+  EXPECT_EQ(outcome.err, "orrery: note: the template ignores tools\n");
+  EXPECT_NE(outcome.out.find("<s>system: S</s><s>user: Hi</s><s>assistant: Yo</s><s>assistant:"),
+            std::string::npos)
+      << outcome.out;
+}
+
+// ---- perplexity, bench, inspect
+// ---------------------------------------------------------------------
+
+// The definition, from logits that the program wrote: windows of 32 tokens, the second half scored.
+f64 perplexity_by_hand(const TemporaryFolder& folder, const json& ids, u32 window) {
+  f64 sum = 0;
+  u32 count = 0;
+  for (u32 start = 0; start + window <= ids.size(); start += window) {
+    const json part(std::vector<json>(ids.begin() + start, ids.begin() + start + window));
+    const std::string out = folder.path() / "window.npy";
+    expect_ok(run_program(
+        {"logits", kTiny, "--tokens", folder.write("w.json", part.dump()), "--out", out}));
+    const auto logits = testing::read_npy<f32>(out);
+    for (u32 i = window / 2; i + 1 < window; ++i, ++count) {
+      const f32* row = logits.values.data() + u64(i) * logits.shape[1];
+      f64 total = 0;
+      for (u64 j = 0; j < logits.shape[1]; ++j) total += std::exp(f64(row[j]));
+      sum += std::log(total) - row[part[i + 1].get<u32>()];
+    }
+  }
+  return std::exp(sum / count);
+}
+
+TEST(Perplexity, IsTheDefinition) {
+  const TemporaryFolder folder;
+  std::string text;
+  for (int i = 0; i < 12; ++i) text += "The moon goes round the earth; " + std::to_string(i) + ". ";
+  const Outcome tokens =
+      run_program({"tokenize", kTiny, "--jsonl", "-"}, json{{"text", text}}.dump() + "\n");
+  const json ids = json::parse(tokens.out)["ids"];
+  ASSERT_GE(ids.size(), 64u);
+  const Outcome outcome = run_program(
+      {"perplexity", kTiny, "--file", folder.write("t.txt", text + "\n"), "--ctx", "32", "--json"});
+  expect_ok(outcome);
+  const json answer = json::parse(outcome.out);
+  const f64 expected = perplexity_by_hand(folder, ids, 32);
+  EXPECT_NEAR(answer["perplexity"], expected, 1e-4 * expected);
+  EXPECT_EQ(answer["windows"], ids.size() / 32);
+  EXPECT_EQ(answer["tokens_scored"], 15 * (ids.size() / 32));
+}
+
+TEST(Bench, PrintsEveryRow) {
+  const Outcome outcome = run_program(
+      {"bench", kTiny, "-p", "16,32", "-n", "8", "-d", "0,64", "-r", "3", "--json", "--no-probe"});
+  expect_ok(outcome);
+  const json answer = json::parse(outcome.out);
+  std::vector<std::string> tests;
+  for (const json& row : answer["results"]) {
+    tests.push_back(row["test"]);
+    const json& rate = row["tokens_per_second"];
+    EXPECT_GT(rate["min"], 0.0);
+    EXPECT_LE(rate["min"], rate["median"]);
+    EXPECT_LE(rate["median"], rate["max"]);
+    EXPECT_GT(row["bytes_per_token"], 0.0);
+    EXPECT_GT(row["gops"], 0.0);
+  }
+  EXPECT_EQ(tests,
+            (std::vector<std::string>{"pp16", "pp32", "tg8", "pp16@d64", "pp32@d64", "tg8@d64"}));
+  EXPECT_FALSE(answer["cpu"].get<std::string>().empty());
+  // 2 layers of (2 x 64 x 64 + 2 x 32 x 64 + 3 x 96 x 64) weights and an output of 321 x 64, twice
+  // each.
+  const json& decode = answer["results"][2];
+  const f64 operations = f64(decode["gops"]) * 1e9 / f64(decode["tokens_per_second"]["median"]);
+  EXPECT_NEAR(operations, 2.0 * (2 * (2 * 64 * 64 + 2 * 32 * 64 + 3 * 96 * 64) + 321 * 64), 1.0);
+}
+
+TEST(Bench, ComparesWithTheMachine) {
+  const Outcome outcome = run_program({"bench", kTiny, "-p", "8", "-n", "0", "-r", "1", "--json"});
+  expect_ok(outcome);
+  const json row = json::parse(outcome.out)["results"][0];
+  EXPECT_GT(row["read_probe_gb_per_s"], 0.1);
+  EXPECT_GT(row["read_fraction"], 0.0);
+}
+
+TEST(Inspect, TellsWhatIsInAModel) {
+  const Outcome outcome = run_program({"inspect", kTiny, "--json", "--tensors"});
+  expect_ok(outcome);
+  const json facts = json::parse(outcome.out);
+  EXPECT_EQ(facts["parameters"],
+            2 * 321 * 64 + 64 + 2 * (2 * 64 + 2 * 64 * 64 + 2 * 32 * 64 + 3 * 96 * 64));
+  EXPECT_EQ(facts["layers"].size(), 1u);
+  EXPECT_TRUE(facts["layers"][0].get<std::string>().starts_with("2 x ")) << facts["layers"];
+  EXPECT_EQ(facts["kv_bytes_per_token"], 2 * 2 * 2 * 16 * 2);
+  EXPECT_EQ(facts["tensors"].size(), 21u);
+  EXPECT_TRUE(facts["unread_settings"].empty()) << facts["unread_settings"];
+  EXPECT_GE(facts["host"]["cores"], 1);
+  for (const std::string flag : {"--tensors", "--kernels"}) {
+    const Outcome people = run_program({"inspect", kTiny, flag});
+    expect_ok(people);
+    EXPECT_GT(std::count(people.out.begin(), people.out.end(), '\n'), 20) << people.out;
+  }
+}
+
+// ---- run
+// ----------------------------------------------------------------------------------------------
+
+TEST(RunWithoutTerminal, AnswersOneQuestion) {
+  const Outcome outcome = run_program({"run", kTiny});
+  EXPECT_EQ(outcome.code, 0) << outcome.err;
+  EXPECT_TRUE(outcome.out.starts_with("What is gravity?")) << outcome.out;
+  EXPECT_NE(outcome.err.find("tok/s"), std::string::npos) << outcome.err;
+  const Outcome other = run_program({"run", kTiny, "--prompt", "Hi", "--greedy", "-n", "4"});
+  EXPECT_EQ(other.code, 0) << other.err;
+}
+
+// The program in a terminal of its own.
+class Terminal {
+ public:
+  explicit Terminal(std::vector<std::string> arguments, const std::filesystem::path& home) {
+    winsize size{.ws_row = 40, .ws_col = 100, .ws_xpixel = 0, .ws_ypixel = 0};
+    child_ = ::forkpty(&file_, nullptr, nullptr, &size);
+    if (child_ != 0) return;
+    ::setenv("XDG_STATE_HOME", home.c_str(), 1);
+    ::setenv("TERM", "xterm-256color", 1);
+    ::unsetenv("NO_COLOR");
+    std::vector<char*> pointers;
+    std::string program = ORRERY_PROGRAM;
+    pointers.push_back(program.data());
+    for (std::string& argument : arguments) pointers.push_back(argument.data());
+    pointers.push_back(nullptr);
+    ::execv(program.c_str(), pointers.data());
+    ::_exit(126);
+  }
+  ~Terminal() {
+    if (child_ > 0) ::kill(child_, SIGKILL), ::waitpid(child_, nullptr, 0);
+    ::close(file_);
+  }
+  void type(std::string_view keys) {
+    EXPECT_EQ(::write(file_, keys.data(), keys.size()), ssize_t(keys.size()));
+  }
+  // Reads until the screen has shown `text` once more; false after 20 seconds.
+  bool wait_for(std::string_view text) {
+    const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(20);
+    while (std::chrono::steady_clock::now() < end) {
+      const std::size_t found = screen_.find(text, seen_);
+      if (found != std::string::npos) return seen_ = found + text.size(), true;
+      read_more();
+    }
+    ADD_FAILURE() << "no \"" << text << "\" in:\n" << screen_.substr(seen_);
+    return false;
+  }
+  int wait_for_end() {
+    int status = 0;
+    const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(20);
+    while (::waitpid(child_, &status, WNOHANG) == 0) {
+      if (std::chrono::steady_clock::now() > end) return -1;
+      read_more();
+    }
+    child_ = 0;
+    return WIFEXITED(status) ? WEXITSTATUS(status) : -2;
+  }
+  [[nodiscard]] const std::string& screen() const { return screen_; }
+
+ private:
+  void read_more() {
+    timeval wait{.tv_sec = 0, .tv_usec = 20'000};
+    fd_set set;
+    FD_ZERO(&set);
+    FD_SET(file_, &set);
+    char part[4096];
+    if (::select(file_ + 1, &set, nullptr, nullptr, &wait) != 1) return;
+    const ssize_t n = ::read(file_, part, sizeof part);
+    if (n > 0) screen_.append(part, std::size_t(n));
+  }
+  pid_t child_ = 0;
+  int file_ = -1;
+  std::string screen_;
+  std::size_t seen_ = 0;
+};
+
+TEST(RunInATerminal, TalksAndObeys) {
+  const TemporaryFolder home;
+  Terminal terminal({"run", kTiny, "-n", "8", "--greedy", "--ignore-eos"}, home.path());
+  ASSERT_TRUE(terminal.wait_for("Ctrl-D ends."));
+  ASSERT_TRUE(terminal.wait_for("❯"));
+  terminal.type("Hello\n");
+  ASSERT_TRUE(terminal.wait_for("8 tokens"));
+  ASSERT_TRUE(terminal.wait_for("❯"));
+  terminal.type("And again\n");
+  ASSERT_TRUE(terminal.wait_for("from the cache"));
+  terminal.type("/nonsense\n");
+  ASSERT_TRUE(terminal.wait_for("no command /nonsense"));
+  terminal.type("/system Be brief.\n");
+  ASSERT_TRUE(terminal.wait_for("counts from now on"));
+  const std::string saved = home.path() / "chat.json";
+  terminal.type("/save " + saved + "\n");
+  ASSERT_TRUE(terminal.wait_for("Written to"));
+  terminal.type("\x04");
+  EXPECT_EQ(terminal.wait_for_end(), 0);
+  const json chat = json::parse(read_file(saved));
+  ASSERT_EQ(chat.size(), 5u);
+  EXPECT_EQ(chat[0], (json{{"role", "system"}, {"content", "Be brief."}}));
+  EXPECT_EQ(chat[3]["content"], "And again");
+  EXPECT_NE(read_file(home.path() / "orrery/history").find("again"), std::string::npos);
+  EXPECT_NE(terminal.screen().find("\x1b[2m"), std::string::npos) << "no colours on a terminal";
+}
+
+TEST(RunInATerminal, CtrlCStopsTheReplyAndNotTheProgram) {
+  const TemporaryFolder home;
+  Terminal terminal({"run", kTiny, "--ctx", "200000", "--greedy", "--ignore-eos"}, home.path());
+  ASSERT_TRUE(terminal.wait_for("❯"));
+  terminal.type("A line that is not wanted\x03");
+  terminal.type("Hello\n");
+  std::this_thread::sleep_for(std::chrono::milliseconds(300));
+  terminal.type("\x03");
+  ASSERT_TRUE(terminal.wait_for("stopped"));
+  ASSERT_TRUE(terminal.wait_for("❯"));
+  terminal.type("/quit\n");
+  EXPECT_EQ(terminal.wait_for_end(), 0);
+}
+
+}  // namespace
+}  // namespace orrery
