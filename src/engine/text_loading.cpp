@@ -60,8 +60,7 @@ std::optional<std::string> template_in(const Config& config) {
 
 Result<std::unique_ptr<text::Tokenizer>> load_tokenizer(const Checkpoint& checkpoint) {
   if (checkpoint.kind() == Kind::kGguf) return from_gguf(checkpoint.config());
-  TRY(const std::string json, checkpoint.text_file("tokenizer.json"));
-  return text::Tokenizer::from_tokenizer_json(json);
+  return text::Tokenizer::open(checkpoint.path());
 }
 
 Result<std::string> chat_template_source(const Checkpoint& checkpoint) {

@@ -44,14 +44,17 @@ fs::path file_in(const fs::path& folder) {
 
 }  // namespace
 
-Result<std::unique_ptr<Tokenizer>> Tokenizer::open(const fs::path& path) {
+fs::path Tokenizer::file_of(const fs::path& path) {
   std::error_code error;
-  fs::path file = path;
-  if (fs::is_directory(path, error)) {
-    file = file_in(path);
-    if (file.empty()) {
-      return fail("{} has no tokenizer.json, tekken.json or tokenizer.model", path.string());
-    }
+  if (fs::is_directory(path, error)) return file_in(path);
+  const bool named = path.extension() == ".json" || is_sentencepiece_name(path.filename().string());
+  return named ? path : fs::path();
+}
+
+Result<std::unique_ptr<Tokenizer>> Tokenizer::open(const fs::path& path) {
+  const fs::path file = file_of(path);
+  if (file.empty()) {
+    return fail("{} has no tokenizer.json, tekken.json or tokenizer.model", path.string());
   }
   TRY(const std::string bytes, read_text_file(file, kFileBytesMax));
   const std::string name = file.filename().string();

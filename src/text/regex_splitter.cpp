@@ -9,6 +9,8 @@
 #include <pcre2.h>
 
 #include <array>
+#include <string>
+#include <vector>
 
 #include "text/splitter.h"
 #include "text/unicode.h"
@@ -213,10 +215,22 @@ class RegexSplitter final : public Splitter {
   pcre2_match_context* limits_;
 };
 
-// Runs the pattern over runs of one character, the food of patterns that backtrack without end.
-bool runs_away(RegexSplitter& splitter) {
+// Strings that patterns backtrack over without end when they can: runs of one class, and of each
+// character that the pattern itself names.
+std::vector<std::string> stress_units(std::string_view pattern) {
+  std::vector<std::string> units = {"a", "A", "1", " ", "\n", "-", "a1", "a ", "é", "中"};
+  std::string seen;
+  for (const char c : pattern) {
+    if (c <= ' ' || c > '~' || seen.size() == 32 || seen.find(c) != std::string::npos) continue;
+    seen += c;
+    units.push_back({c});
+  }
+  return units;
+}
+
+bool runs_away(RegexSplitter& splitter, std::string_view pattern) {
   splitter.limit_steps(kLoadStepsMax);
-  for (const std::string_view unit : {"a", "A", "1", " ", "\n", "-", "a1", "a ", "é", "中"}) {
+  for (const std::string& unit : stress_units(pattern)) {
     std::string text;
     while (text.size() < 2000) text += unit;
     text += '\x01';
@@ -261,7 +275,7 @@ Result<std::unique_ptr<Splitter>> regex_splitter(std::string_view pattern) {
   }
   pcre2_set_heap_limit(limits, 64 * 1024);  // KiB
   auto splitter = std::make_unique<RegexSplitter>(code, limits);
-  if (runs_away(*splitter)) {
+  if (runs_away(*splitter, pattern)) {
     return fail("the pre-tokenizer pattern backtracks without end; it would block the program");
   }
   return splitter;

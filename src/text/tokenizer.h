@@ -46,6 +46,9 @@ class Tokenizer {
   // A tokenizer file of any of these kinds, or a folder with one (tokenizer.json before tekken.json
   // before tokenizer.model). Not GGUF, whose metadata belongs to the checkpoint room.
   [[nodiscard]] static Result<std::unique_ptr<Tokenizer>> open(const std::filesystem::path& path);
+  // The file that open() reads: `path` itself when its name says that it is one of these kinds, or
+  // the tokenizer's file of a folder; empty: there is none.
+  [[nodiscard]] static std::filesystem::path file_of(const std::filesystem::path& path);
   // From the tokenizer.ggml.* metadata of a GGUF file.
   struct GgufMetadata {
     std::string model;  // tokenizer.ggml.model: "gpt2", "llama", ...
