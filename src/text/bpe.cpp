@@ -3,6 +3,7 @@
 #include "text/bpe.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "text/byte_alphabet.h"
 
@@ -20,45 +21,53 @@ bool is_byte_token(std::string_view name) { return name.size() == 6 && name.star
 
 void MergeTable::reserve(u64 merges) {
   u64 slots = 64;
-  while (slots < merges * 2) slots *= 2;
-  if (slots > slots_.size() && size_ == 0) slots_.assign(slots, Slot{});
+  while (slots < std::min(merges, kMergesMax) * 2) slots *= 2;
+  if (slots > slot_count_) (void)resize(slots);  // put() tries again and says so if it cannot
+  merges_.reserve(std::min(merges, kMergesMax));
 }
 
-void MergeTable::grow() {
-  std::vector<Slot> old = std::move(slots_);
-  slots_.assign(std::max<u64>(64, old.size() * 2), Slot{});
-  for (const Slot& slot : old) {
-    if (slot.pair == kEmpty) continue;
-    const u64 mask = slots_.size() - 1;
-    u64 i = mix(slot.pair, 0) & mask;
-    while (slots_[i].pair != kEmpty) i = (i + 1) & mask;
-    slots_[i] = slot;
+bool MergeTable::resize(u64 slots) {
+  auto memory = HugeBuffer::allocate(slots * sizeof(u64));
+  if (!memory) return false;
+  const HugeBuffer old = std::exchange(memory_, std::move(*memory));
+  const u64* const from = reinterpret_cast<const u64*>(old.data());
+  const u64 old_count = std::exchange(slot_count_, slots);
+  for (u64 k = 0; k < old_count; ++k) {
+    if (from[k] == 0) continue;
+    u64 i = home(from[k] >> kNumberBits);
+    while (this->slots()[i] != 0) i = (i + 1) & (slot_count_ - 1);
+    this->slots()[i] = from[k];
   }
+  return true;
 }
 
 bool MergeTable::put(u32 left, u32 right, Merge merge) {
-  if ((size_ + 1) * 2 > slots_.size()) grow();
-  const u64 pair = u64(left) << 32 | right, mask = slots_.size() - 1;
-  u64 i = mix(pair, 0) & mask;
-  for (u32 probes = 0; slots_[i].pair != kEmpty && slots_[i].pair != pair; i = (i + 1) & mask) {
+  if (merges_.size() >= kMergesMax) return false;
+  if ((merges_.size() + 1) * 2 > slot_count_ && !resize(std::max<u64>(64, slot_count_ * 2))) {
+    return false;
+  }
+  const u64 pair = pair_of(left, right);
+  u64 i = home(pair);
+  for (u32 probes = 0; slots()[i] != 0 && slots()[i] >> kNumberBits != pair;
+       i = (i + 1) & (slot_count_ - 1)) {
     if (++probes > kProbesMax) return false;
   }
-  if (slots_[i].pair == kEmpty) ++size_;
-  slots_[i] = {pair, merge};
+  merges_.push_back(merge);
+  slots()[i] = pair << kNumberBits | merges_.size();
   return true;
 }
 
 void MergeTable::prefetch(u32 left, u32 right) const {
-  if (slots_.empty()) return;
-  __builtin_prefetch(&slots_[mix(u64(left) << 32 | right, 0) & (slots_.size() - 1)]);
+  if (slot_count_) __builtin_prefetch(&slots()[home(pair_of(left, right))]);
 }
 
 MergeTable::Merge MergeTable::find(u32 left, u32 right) const {
-  if (slots_.empty()) return {};
-  const u64 pair = u64(left) << 32 | right, mask = slots_.size() - 1;
-  for (u64 i = mix(pair, 0) & mask;; i = (i + 1) & mask) {
-    if (slots_[i].pair == pair) return slots_[i].merge;
-    if (slots_[i].pair == kEmpty) return {};
+  if (slot_count_ == 0) return {};
+  const u64 pair = pair_of(left, right);
+  for (u64 i = home(pair);; i = (i + 1) & (slot_count_ - 1)) {
+    const u64 slot = slots()[i];
+    if (slot == 0) return {};
+    if (slot >> kNumberBits == pair) return merges_[(slot & kNumberMask) - 1];
   }
 }
 

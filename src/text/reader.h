@@ -16,7 +16,7 @@ namespace orrery::text {
 class MergeReader {
  public:
   MergeReader(const Vocabulary& vocabulary, u64 count) : vocabulary_(vocabulary) {
-    table_.reserve(std::min(count, Vocabulary::kIdsMax));
+    table_.reserve(count);
   }
   // "left right"; the text must stay where it is until finish().
   [[nodiscard]] Result<void> add(std::string_view merge);

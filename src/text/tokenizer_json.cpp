@@ -40,8 +40,9 @@ std::string raw_json(od::value value) {
   return std::string(simdjson::to_json_string(value).value());
 }
 
-Result<void> read_vocabulary(od::object object, u64 file_bytes, Vocabulary& vocabulary) {
-  vocabulary.reserve(file_bytes / 64, file_bytes / 8);
+Result<void> read_vocabulary(od::object object, Vocabulary& vocabulary) {
+  const u64 count = object.count_fields();
+  vocabulary.reserve(count, count * 8);
   for (auto field : object) {
     const std::string_view name = field.unescaped_key();
     CHECK_OK(vocabulary.add(field.value().get_uint64(), name));
@@ -50,8 +51,9 @@ Result<void> read_vocabulary(od::object object, u64 file_bytes, Vocabulary& voca
 }
 
 // Unigram: a list of [piece, score], in order of id.
-Result<void> read_scored_pieces(od::array list, u64 file_bytes, File& file) {
-  file.data.vocabulary->reserve(file_bytes / 32, file_bytes / 8);
+Result<void> read_scored_pieces(od::array list, File& file) {
+  const u64 pieces = list.count_elements();
+  file.data.vocabulary->reserve(pieces, pieces * 8);
   for (auto entry : list) {
     std::string_view name;
     f64 score = 0;
@@ -68,8 +70,8 @@ Result<void> read_scored_pieces(od::array list, u64 file_bytes, File& file) {
   return {};
 }
 
-Result<void> read_merges(od::array list, u64 file_bytes, File& file) {
-  MergeReader merges(*file.data.vocabulary, file_bytes / 40);
+Result<void> read_merges(od::array list, File& file) {
+  MergeReader merges(*file.data.vocabulary, list.count_elements());
   for (auto entry : list) {
     od::value value = entry.value();
     if (value.type() == od::json_type::string) {  // "left right"
@@ -106,20 +108,20 @@ Result<void> require_unset(std::string_view key, od::value value) {
   return fail("the model's \"{}\" is not supported", key);
 }
 
-Result<void> read_model_field(std::string_view key, od::value value, u64 file_bytes, File& file) {
+Result<void> read_model_field(std::string_view key, od::value value, File& file) {
   if (key == "type") {
     file.model_type = std::string(value.get_string().value());
   } else if (key == "vocab") {
     if (file.data.vocabulary->count() != 0) return fail("there are two vocabularies");
     if (value.type() == od::json_type::array) {
-      return read_scored_pieces(value.get_array(), file_bytes, file);
+      return read_scored_pieces(value.get_array(), file);
     }
-    return read_vocabulary(value.get_object(), file_bytes, *file.data.vocabulary);
+    return read_vocabulary(value.get_object(), *file.data.vocabulary);
   } else if (key == "merges") {
     if (file.data.vocabulary->count() == 0) {
       file.early_merges = raw_json(value);
     } else {
-      CHECK_OK(read_merges(value.get_array(), file_bytes, file));
+      CHECK_OK(read_merges(value.get_array(), file));
     }
   } else if (key == "unk_token") {
     if (!value.is_null()) file.unknown = std::string(value.get_string().value());
@@ -161,14 +163,14 @@ Result<void> read_added_tokens(od::array list, File& file) {
   return {};
 }
 
-Result<void> read_root(od::document& document, u64 file_bytes, File& file) {
+Result<void> read_root(od::document& document, File& file) {
   for (auto field : document.get_object()) {
     const std::string_view key = field.unescaped_key();
     od::value value = field.value();
     if (key == "model") {
       for (auto option : value.get_object()) {
         const std::string option_key(std::string_view(option.unescaped_key()));
-        CHECK_OK(read_model_field(option_key, option.value(), file_bytes, file));
+        CHECK_OK(read_model_field(option_key, option.value(), file));
       }
     } else if (key == "added_tokens") {
       CHECK_OK(read_added_tokens(value.get_array(), file));
@@ -277,11 +279,11 @@ Result<std::unique_ptr<Tokenizer>> Tokenizer::from_tokenizer_json(std::string_vi
     const simdjson::padded_string padded(json);
     od::parser parser;
     od::document document = parser.iterate(padded);
-    CHECK_OK(read_root(document, json.size(), file));
+    CHECK_OK(read_root(document, file));
     if (!file.early_merges.empty()) {
       const simdjson::padded_string list(file.early_merges);
       od::document merges = parser.iterate(list);
-      CHECK_OK(read_merges(merges.get_array(), list.size(), file));
+      CHECK_OK(read_merges(merges.get_array(), file));
     }
     return build(file);
   } catch (const simdjson::simdjson_error& error) {

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "base/error.h"
+#include "base/huge_buffer.h"
 #include "base/types.h"
 
 namespace orrery::text {
@@ -19,7 +20,7 @@ using TokenId = i32;
 class Vocabulary {
  public:
   // More than any tokenizer has, and few enough that the tables of a hostile file stay small.
-  static constexpr u64 kIdsMax = u64(1) << 22;
+  static constexpr u64 kIdsMax = u64(1) << 21;
 
   void reserve(u64 tokens, u64 name_bytes);
   // An error when the id is out of range or taken, or the name is there already.
@@ -31,7 +32,7 @@ class Vocabulary {
   // The same in steps, for readers that look up many names and can ask for the memory ahead.
   [[nodiscard]] std::optional<TokenId> find(std::string_view name, u64 hash) const;
   void prefetch(u64 hash) const {
-    if (!slots_.empty()) __builtin_prefetch(&slots_[hash & (slots_.size() - 1)]);
+    if (slot_count_) __builtin_prefetch(&slots()[hash & (slot_count_ - 1)]);
   }
   [[nodiscard]] bool has(TokenId id) const;
   [[nodiscard]] std::string_view name(TokenId id) const;         // empty for an id that nobody has
@@ -56,11 +57,13 @@ class Vocabulary {
     return slot.tag == u32(hash >> 32) && slot.span.length == name.size() &&
            std::string_view(names_).substr(slot.span.begin, slot.span.length) == name;
   }
-  void grow();
+  [[nodiscard]] Slot* slots() const { return reinterpret_cast<Slot*>(memory_.data()); }
+  [[nodiscard]] bool resize(u64 slots);
 
   std::string names_;
   std::vector<Span> spans_;  // [ids]
-  std::vector<Slot> slots_;
+  HugeBuffer memory_;        // Slots; zero bytes are an empty one
+  u64 slot_count_ = 0;
   u32 count_ = 0;
 };
 
