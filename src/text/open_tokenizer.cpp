@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "base/mapped_file.h"
+#include "text/json_readers.h"
 #include "text/tokenizer.h"
 
 namespace orrery::text {
@@ -12,8 +13,6 @@ namespace orrery::text {
 namespace {
 
 namespace fs = std::filesystem;
-
-constexpr u64 kFileBytesMax = u64(64) << 20;
 
 bool is_sentencepiece_name(const std::string& name) {  // tokenizer.model, tokenizer.model.v3
   return name.ends_with(".model") || name.find(".model.") != std::string::npos;
@@ -42,6 +41,22 @@ fs::path file_in(const fs::path& folder) {
   return versions.size() == 1 ? versions[0] : fs::path();
 }
 
+Result<std::unique_ptr<Tokenizer>> open_sentencepiece(const fs::path& file) {
+  TRY(const std::string bytes, read_text_file(file));
+  return Tokenizer::from_sentencepiece(bytes);
+}
+
+Result<std::unique_ptr<Tokenizer>> open_json(const fs::path& file, const std::string& name) {
+  std::error_code error;
+  if (fs::file_size(file, error) > kJsonFileBytesMax || error) {
+    return fail("cannot be read, or is larger than a tokenizer");
+  }
+  auto loaded = simdjson::padded_string::load(file.string());
+  if (loaded.error()) return fail("cannot be read");
+  const simdjson::padded_string json = std::move(loaded).value_unsafe();
+  return is_tekken(name, json) ? read_tekken(json) : read_tokenizer_json(json);
+}
+
 }  // namespace
 
 fs::path Tokenizer::file_of(const fs::path& path) {
@@ -56,11 +71,8 @@ Result<std::unique_ptr<Tokenizer>> Tokenizer::open(const fs::path& path) {
   if (file.empty()) {
     return fail("{} has no tokenizer.json, tekken.json or tokenizer.model", path.string());
   }
-  TRY(const std::string bytes, read_text_file(file, kFileBytesMax));
   const std::string name = file.filename().string();
-  auto tokenizer = is_sentencepiece_name(name) ? from_sentencepiece(bytes)
-                   : is_tekken(name, bytes)    ? from_tekken(bytes)
-                                               : from_tokenizer_json(bytes);
+  auto tokenizer = is_sentencepiece_name(name) ? open_sentencepiece(file) : open_json(file, name);
   if (!tokenizer) return at(file.string(), tokenizer.error());
   return tokenizer;
 }

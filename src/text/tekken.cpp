@@ -4,10 +4,9 @@
 // A token's rank is both its id (after the special tokens) and its place in the order of merges:
 // two neighbours merge when together they are a token, lowest rank first. A whole word that is a
 // token is taken as it is. mistral-common never takes text for a special token.
-#include <simdjson.h>
-
 #include "text/base64.h"
 #include "text/byte_alphabet.h"
+#include "text/json_readers.h"
 #include "text/pipeline.h"
 #include "text/score_merges.h"
 
@@ -16,8 +15,6 @@ namespace orrery::text {
 namespace {
 
 namespace od = simdjson::ondemand;
-
-constexpr u64 kFileBytesMax = u64(64) << 20;
 
 // The special tokens of files that do not list them (versions up to v7), by rank.
 constexpr std::string_view kUnlistedSpecial[] = {"<unk>",
@@ -148,10 +145,9 @@ Result<std::unique_ptr<Tokenizer>> build(File& file, TokenizerData data) {
 }
 
 // The parts are looked up by name, so their order in the file does not matter.
-Result<std::unique_ptr<Tokenizer>> read_file(std::string_view json) {
-  const simdjson::padded_string padded(json);
+Result<std::unique_ptr<Tokenizer>> read_file(simdjson::padded_string_view json) {
   od::parser parser;
-  od::document document = parser.iterate(padded);
+  od::document document = parser.iterate(json);
   od::object root = document.get_object();
   File file;
   TokenizerData data;
@@ -169,8 +165,8 @@ Result<std::unique_ptr<Tokenizer>> read_file(std::string_view json) {
 
 }  // namespace
 
-Result<std::unique_ptr<Tokenizer>> Tokenizer::from_tekken(std::string_view json) {
-  if (json.size() > kFileBytesMax) return fail("tekken.json has more than 64 MiB");
+Result<std::unique_ptr<Tokenizer>> read_tekken(simdjson::padded_string_view json) {
+  if (json.size() > kJsonFileBytesMax) return fail("tekken.json has more than 64 MiB");
   try {
     auto tokenizer = read_file(json);
     if (!tokenizer) return at("tekken.json", tokenizer.error());
@@ -178,6 +174,10 @@ Result<std::unique_ptr<Tokenizer>> Tokenizer::from_tekken(std::string_view json)
   } catch (const simdjson::simdjson_error& error) {
     return fail("tekken.json: {}", error.what());
   }
+}
+
+Result<std::unique_ptr<Tokenizer>> Tokenizer::from_tekken(std::string_view json) {
+  return read_tekken(simdjson::padded_string(json));
 }
 
 }  // namespace orrery::text

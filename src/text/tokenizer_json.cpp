@@ -2,13 +2,12 @@
 //
 // The vocabulary and the merges are most of the file (up to 30 MB) and are read by simdjson as they
 // stand; the small parts go to json_parts. Nothing depends on the order of the fields.
-#include <simdjson.h>
-
 #include <algorithm>
 #include <set>
 
 #include "text/bpe.h"
 #include "text/json_parts.h"
+#include "text/json_readers.h"
 #include "text/pipeline.h"
 #include "text/reader.h"
 #include "text/unigram.h"
@@ -18,8 +17,6 @@ namespace orrery::text {
 namespace {
 
 namespace od = simdjson::ondemand;
-
-constexpr u64 kFileBytesMax = u64(64) << 20;
 
 // The file as read, before anything is built from it.
 struct File {
@@ -272,13 +269,12 @@ Result<std::unique_ptr<Tokenizer>> build(File& file) {
 
 }  // namespace
 
-Result<std::unique_ptr<Tokenizer>> Tokenizer::from_tokenizer_json(std::string_view json) {
-  if (json.size() > kFileBytesMax) return fail("tokenizer.json has more than 64 MiB");
+Result<std::unique_ptr<Tokenizer>> read_tokenizer_json(simdjson::padded_string_view json) {
+  if (json.size() > kJsonFileBytesMax) return fail("tokenizer.json has more than 64 MiB");
   try {
     File file;
-    const simdjson::padded_string padded(json);
     od::parser parser;
-    od::document document = parser.iterate(padded);
+    od::document document = parser.iterate(json);
     CHECK_OK(read_root(document, file));
     if (!file.early_merges.empty()) {
       const simdjson::padded_string list(file.early_merges);
@@ -289,6 +285,10 @@ Result<std::unique_ptr<Tokenizer>> Tokenizer::from_tokenizer_json(std::string_vi
   } catch (const simdjson::simdjson_error& error) {
     return fail("tokenizer.json: {}", error.what());
   }
+}
+
+Result<std::unique_ptr<Tokenizer>> Tokenizer::from_tokenizer_json(std::string_view json) {
+  return read_tokenizer_json(simdjson::padded_string(json));
 }
 
 }  // namespace orrery::text
