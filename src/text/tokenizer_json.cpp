@@ -40,11 +40,12 @@ std::string raw_json(od::value value) {
 Result<void> read_vocabulary(od::object object, Vocabulary& vocabulary) {
   const u64 count = object.count_fields();
   vocabulary.reserve(count, count * 8);
+  VocabularyReader reader(vocabulary);
   for (auto field : object) {
     const std::string_view name = field.unescaped_key();
-    CHECK_OK(vocabulary.add(field.value().get_uint64(), name));
+    CHECK_OK(reader.add(field.value().get_uint64(), name));
   }
-  return {};
+  return reader.flush();
 }
 
 // Unigram: a list of [piece, score], in order of id.

@@ -38,10 +38,17 @@ bool Vocabulary::resize(u64 slots) {
   return true;
 }
 
-Result<void> Vocabulary::add(u64 id, std::string_view name) { return put(id, name, true); }
-Result<void> Vocabulary::add_alias(u64 id, std::string_view name) { return put(id, name, false); }
+Result<void> Vocabulary::add(u64 id, std::string_view name) {
+  return put(id, name, hash_of(name), true);
+}
+Result<void> Vocabulary::add(u64 id, std::string_view name, u64 hash) {
+  return put(id, name, hash, true);
+}
+Result<void> Vocabulary::add_alias(u64 id, std::string_view name) {
+  return put(id, name, hash_of(name), false);
+}
 
-Result<void> Vocabulary::put(u64 id, std::string_view name, bool unique) {
+Result<void> Vocabulary::put(u64 id, std::string_view name, u64 hash, bool unique) {
   if (id >= kIdsMax) return fail("token id {} is out of range (at most {})", id, kIdsMax - 1);
   if (names_.size() + name.size() > kNameBytesMax) return fail("the token names are too long");
   if (id < spans_.size() && spans_[id].length != Span::kNone) {
@@ -50,7 +57,7 @@ Result<void> Vocabulary::put(u64 id, std::string_view name, bool unique) {
   if ((count_ + 1) * u64(2) > slot_count_ && !resize(std::max<u64>(64, slot_count_ * 2))) {
     return fail("out of memory for {} tokens", count_);
   }
-  const u64 hash = hash_of(name), mask = slot_count_ - 1;
+  const u64 mask = slot_count_ - 1;
   u64 i = hash & mask;
   bool known = false;
   for (u32 probes = 0; slots()[i].id_plus != 0; i = (i + 1) & mask) {
