@@ -40,9 +40,9 @@ Result<Json> answer(const Tokenizer& tokenizer, const Json& request) {
   if (!request.contains("text") || !request["text"].is_string())
     return fail("expected {{\"text\": \"…\"}}");
   const auto& text = request["text"].get_ref<const std::string&>();
-  const auto ids = tokenizer.encode(text, Special::kParse, false);
+  const auto ids = tokenizer.encode(text, Special::kNative, false);
   return Json{{"ids", ids},
-              {"ids_special", tokenizer.encode(text, Special::kParse, true)},
+              {"ids_special", tokenizer.encode(text, Special::kNative, true)},
               {"decoded", tokenizer.decode(ids, true)}};
 }
 

@@ -55,19 +55,16 @@ void read_template(const fs::path& folder, TextFiles& files) {
     files.why_no_template = fmt::format("{} has no chat_template", settings.string());
 }
 
-TextFiles open_folder(const fs::path& folder, const fs::path& tokenizer_json) {
+// `tokenizer_file` may be empty: a folder with only a template.
+TextFiles open_folder(const fs::path& folder, const fs::path& tokenizer_file) {
   TextFiles files;
-  if (is_there(tokenizer_json)) {
-    auto json = read_text_file(tokenizer_json);
-    auto tokenizer = json ? text::Tokenizer::from_tokenizer_json(*json)
-                          : Result<std::unique_ptr<text::Tokenizer>>(at("", json.error()));
-    if (tokenizer)
-      files.tokenizer = std::move(*tokenizer);
-    else
-      files.why_no_tokenizer =
-          fmt::format("{}: {}", tokenizer_json.string(), tokenizer.error().message);
+  if (tokenizer_file.empty()) {
+    files.why_no_tokenizer =
+        fmt::format("{} has no tokenizer.json, tekken.json or tokenizer.model", folder.string());
+  } else if (auto tokenizer = text::Tokenizer::open(tokenizer_file)) {
+    files.tokenizer = std::move(*tokenizer);
   } else {
-    files.why_no_tokenizer = fmt::format("{} has no tokenizer.json", folder.string());
+    files.why_no_tokenizer = tokenizer.error().message;
   }
   read_template(folder, files);
   return files;
@@ -98,11 +95,10 @@ Result<TextFiles> open_text_files(const fs::path& path) {
   std::error_code ignored;
   TextFiles files;
   const bool folder = fs::is_directory(path, ignored);
-  if (folder && (is_there(path / "tokenizer.json") || is_there(path / "chat_template.jinja") ||
-                 is_there(path / "tokenizer_config.json"))) {
-    files = open_folder(path, path / "tokenizer.json");
-  } else if (!folder && path.extension() == ".json") {
-    files = open_folder(path.parent_path(), path);
+  const fs::path tokenizer_file = text::Tokenizer::file_of(path);
+  if (!tokenizer_file.empty() || (folder && (is_there(path / "chat_template.jinja") ||
+                                             is_there(path / "tokenizer_config.json")))) {
+    files = open_folder(folder ? path : path.parent_path(), tokenizer_file);
   } else {
     TRY(files, open_checkpoint(path));
   }

@@ -1,9 +1,9 @@
 // TextFiles: the tokenizer and the chat template of a path, without any weights.
 //
-// A .gguf file, a folder of a checkpoint, a folder that holds only a tokenizer (tokenizer.json and,
-// beside it, tokenizer_config.json and chat_template.jinja), or a tokenizer.json itself. It
-// deliberately does not open safetensors: `tokenize` and `template` work where no model has been
-// downloaded.
+// A .gguf file, a folder of a checkpoint, a folder that holds only a tokenizer (tokenizer.json,
+// tekken.json or tokenizer.model and, beside it, tokenizer_config.json and chat_template.jinja), or
+// such a tokenizer's file itself. It deliberately does not open safetensors: `tokenize` and
+// `template` work where no model has been downloaded.
 #pragma once
 
 #include <filesystem>

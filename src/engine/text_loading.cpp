@@ -40,8 +40,7 @@ Result<std::unique_ptr<text::Tokenizer>> from_gguf(const Config& config) {
 
 Result<std::unique_ptr<text::Tokenizer>> load_tokenizer(const Checkpoint& checkpoint) {
   if (checkpoint.kind() == Kind::kGguf) return from_gguf(checkpoint.config());
-  TRY(const std::string json, checkpoint.text_file("tokenizer.json"));
-  return text::Tokenizer::from_tokenizer_json(json);
+  return text::Tokenizer::open(checkpoint.path());
 }
 
 const std::string* string_at(const checkpoint::Object& object, std::string_view key) {

@@ -4,27 +4,20 @@
 #include <algorithm>
 
 #include "text/unicode.h"
+#include "text/unicode_library.h"
 
 namespace orrery::text {
 
 namespace {
 
-// What \w is to single_word: letters, marks, decimal digits, letter numbers, connectors.
-bool is_word_character(u32 code) {
-  if (class_bits(code) & (kLetter | kMark)) return true;
-  const Category c = category(code);
-  return c == Category::kNd || c == Category::kNl || c == Category::kPc || code == 0x200C ||
-         code == 0x200D || (code >= 0x24B6 && code <= 0x24E9);
-}
-
 bool ends_with_word(std::string_view text) {
   if (text.empty()) return false;
-  return is_word_character(decode_utf8_back(text.data(), text.data() + text.size()).code);
+  return library::is_word(decode_utf8_back(text.data(), text.data() + text.size()).code);
 }
 
 bool starts_with_word(std::string_view text) {
   if (text.empty()) return false;
-  return is_word_character(decode_utf8(text.data(), text.data() + text.size()).code);
+  return library::is_word(decode_utf8(text.data(), text.data() + text.size()).code);
 }
 
 u64 space_bytes_at_end(std::string_view text) {
@@ -51,9 +44,7 @@ u64 space_bytes_at_start(std::string_view text) {
 
 }  // namespace
 
-bool AddedToken::is_control() const {
-  return special || space_bytes_at_start(content) != content.size();
-}
+bool is_white_space(std::string_view text) { return space_bytes_at_start(text) == text.size(); }
 
 u32 TokenTrie::child(u32 node, u8 byte) const {
   for (u32 e = nodes_[node].first_edge; e != kNone; e = edges_[e].next) {
@@ -118,18 +109,19 @@ bool TokenTrie::find(std::string_view text, u64 from, Hit& hit) const {
 
 Result<void> AddedTokens::add(AddedToken token, std::string_view pattern) {
   CHECK_OK(tries_[token.normalized].add(pattern, u32(tokens_.size())));
+  token.decoded = pattern;
   tokens_.push_back(std::move(token));
   return {};
 }
 
-void AddedTokens::split(std::string_view text, bool normalized, bool skip_control,
+void AddedTokens::split(std::string_view text, bool normalized, Special mode,
                         std::vector<Piece>& pieces) const {
   u64 done = 0, from = 0;
   TokenTrie::Hit hit;
   while (tries_[normalized].find(text, from, hit)) {
     from = hit.end;
     const AddedToken& token = tokens_[hit.value];
-    if (skip_control && token.is_control()) {
+    if ((mode == Special::kText && token.control) || (mode == Special::kNative && !token.native)) {
       from = hit.begin + 1;  // a plain token inside it may still match
       continue;
     }

@@ -12,22 +12,25 @@
 #include <vector>
 
 #include "base/error.h"
-#include "text/vocabulary.h"
+#include "text/tokenizer.h"
 
 namespace orrery::text {
 
 struct AddedToken {
   TokenId id = 0;
   std::string content;
+  std::string decoded;  // what decoding shows: Hugging Face shows the normal form
   bool single_word = false;
   bool lstrip = false;
   bool rstrip = false;
   bool normalized = false;
-  bool special = false;  // control: hidden in a reply
-  // Text of a user must never become this token. Non-special tokens count too ("<tool_call>"),
-  // except those that are white space only, which some vocabularies add for indentation.
-  [[nodiscard]] bool is_control() const;
+  bool special = false;  // hidden in a reply
+  bool control = false;  // text of a user must never become it
+  bool native = true;    // the maker's library finds it in text
 };
+
+// True of an empty text too.
+[[nodiscard]] bool is_white_space(std::string_view text);
 
 // One search structure over a set of contents (a trie).
 class TokenTrie {
@@ -77,7 +80,7 @@ class AddedTokens {
   };
   // Cuts `text` into plain pieces and tokens, of the tokens with this `normalized` mark.
   // `skip_control`: control tokens stay text.
-  void split(std::string_view text, bool normalized, bool skip_control,
+  void split(std::string_view text, bool normalized, Special mode,
              std::vector<Piece>& pieces) const;
 
  private:

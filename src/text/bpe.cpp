@@ -3,6 +3,7 @@
 #include "text/bpe.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "text/byte_alphabet.h"
 
@@ -12,50 +13,61 @@ namespace {
 
 constexpr u64 kShortWord = 48;  // symbols; measured: beyond it the heap wins
 constexpr u32 kEnd = ~u32(0);
+constexpr u32 kSpaceMark = 0x2581;  // SentencePiece's space
+
+bool is_byte_token(std::string_view name) { return name.size() == 6 && name.starts_with("<0x"); }
 
 }  // namespace
 
 void MergeTable::reserve(u64 merges) {
   u64 slots = 64;
-  while (slots < merges * 2) slots *= 2;
-  if (slots > slots_.size() && size_ == 0) slots_.assign(slots, Slot{});
+  while (slots < std::min(merges, kMergesMax) * 2) slots *= 2;
+  if (slots > slot_count_) (void)resize(slots);  // put() tries again and says so if it cannot
+  merges_.reserve(std::min(merges, kMergesMax));
 }
 
-void MergeTable::grow() {
-  std::vector<Slot> old = std::move(slots_);
-  slots_.assign(std::max<u64>(64, old.size() * 2), Slot{});
-  for (const Slot& slot : old) {
-    if (slot.pair == kEmpty) continue;
-    const u64 mask = slots_.size() - 1;
-    u64 i = mix(slot.pair, 0) & mask;
-    while (slots_[i].pair != kEmpty) i = (i + 1) & mask;
-    slots_[i] = slot;
+bool MergeTable::resize(u64 slots) {
+  auto memory = HugeBuffer::allocate(slots * sizeof(u64));
+  if (!memory) return false;
+  const HugeBuffer old = std::exchange(memory_, std::move(*memory));
+  const u64* const from = reinterpret_cast<const u64*>(old.data());
+  const u64 old_count = std::exchange(slot_count_, slots);
+  for (u64 k = 0; k < old_count; ++k) {
+    if (from[k] == 0) continue;
+    u64 i = home(from[k] >> kNumberBits);
+    while (this->slots()[i] != 0) i = (i + 1) & (slot_count_ - 1);
+    this->slots()[i] = from[k];
   }
+  return true;
 }
 
 bool MergeTable::put(u32 left, u32 right, Merge merge) {
-  if ((size_ + 1) * 2 > slots_.size()) grow();
-  const u64 pair = u64(left) << 32 | right, mask = slots_.size() - 1;
-  u64 i = mix(pair, 0) & mask;
-  for (u32 probes = 0; slots_[i].pair != kEmpty && slots_[i].pair != pair; i = (i + 1) & mask) {
+  if (merges_.size() >= kMergesMax) return false;
+  if ((merges_.size() + 1) * 2 > slot_count_ && !resize(std::max<u64>(64, slot_count_ * 2))) {
+    return false;
+  }
+  const u64 pair = pair_of(left, right);
+  u64 i = home(pair);
+  for (u32 probes = 0; slots()[i] != 0 && slots()[i] >> kNumberBits != pair;
+       i = (i + 1) & (slot_count_ - 1)) {
     if (++probes > kProbesMax) return false;
   }
-  if (slots_[i].pair == kEmpty) ++size_;
-  slots_[i] = {pair, merge};
+  merges_.push_back(merge);
+  slots()[i] = pair << kNumberBits | merges_.size();
   return true;
 }
 
 void MergeTable::prefetch(u32 left, u32 right) const {
-  if (slots_.empty()) return;
-  __builtin_prefetch(&slots_[mix(u64(left) << 32 | right, 0) & (slots_.size() - 1)]);
+  if (slot_count_) __builtin_prefetch(&slots()[home(pair_of(left, right))]);
 }
 
 MergeTable::Merge MergeTable::find(u32 left, u32 right) const {
-  if (slots_.empty()) return {};
-  const u64 pair = u64(left) << 32 | right, mask = slots_.size() - 1;
-  for (u64 i = mix(pair, 0) & mask;; i = (i + 1) & mask) {
-    if (slots_[i].pair == pair) return slots_[i].merge;
-    if (slots_[i].pair == kEmpty) return {};
+  if (slot_count_ == 0) return {};
+  const u64 pair = pair_of(left, right);
+  for (u64 i = home(pair);; i = (i + 1) & (slot_count_ - 1)) {
+    const u64 slot = slots()[i];
+    if (slot == 0) return {};
+    if (slot >> kNumberBits == pair) return merges_[(slot & kNumberMask) - 1];
   }
 }
 
@@ -82,6 +94,39 @@ BpeModel::BpeModel(const Vocabulary& vocabulary, MergeTable merges, const BpeOpt
       if (c.code < 0x10000 && c.bytes == token.size()) character_ids_[c.code] = id;
     }
   }
+  find_cuts();
+}
+
+// Which characters stand before a mark inside some merge: those places cannot be cut.
+void BpeModel::find_cuts() {
+  if (options_.byte_level || character_ids_[kSpaceMark] == kNone) return;
+  bool safe = true;
+  merges_.each_pair([&](u32 left, u32 right) {
+    const std::string_view l = vocabulary_->name(TokenId(left)),
+                           r = vocabulary_->name(TokenId(right));
+    if (l.empty() || r.empty()) {
+      safe = false;
+    } else if (decode_utf8(r.data(), r.data() + r.size()).code == kSpaceMark) {
+      joined_to_marks_.push_back(decode_utf8_back(l.data(), l.data() + l.size()).code);
+    }
+    // A byte token stands for a character that its name does not show.
+    if (options_.byte_fallback && (is_byte_token(l) || is_byte_token(r))) safe = false;
+  });
+  std::sort(joined_to_marks_.begin(), joined_to_marks_.end());
+  const auto last = std::unique(joined_to_marks_.begin(), joined_to_marks_.end());
+  joined_to_marks_.erase(last, joined_to_marks_.end());
+  cuts_at_marks_ = safe;
+}
+
+// The end of the part of `word` that begins at `from`.
+u64 BpeModel::end_of_part(std::string_view word, u64 from) const {
+  static constexpr std::string_view kMarkBytes = "\u2581";
+  for (auto at = word.find(kMarkBytes, from + 1); at != std::string_view::npos;
+       at = word.find(kMarkBytes, at + 1)) {
+    const u32 before = decode_utf8_back(word.data() + from, word.data() + at).code;
+    if (!std::binary_search(joined_to_marks_.begin(), joined_to_marks_.end(), before)) return at;
+  }
+  return word.size();
 }
 
 std::optional<TokenId> BpeModel::whole_word(std::string_view word) const {
@@ -133,6 +178,19 @@ void BpeModel::spell(std::string_view word, std::vector<TokenId>& ids) const {
 }
 
 void BpeModel::encode(std::string_view word, Scratch& scratch, std::vector<TokenId>& ids) const {
+  if (!cuts_at_marks_) return encode_part(word, scratch, ids);
+  if (options_.ignore_merges) {
+    if (const auto whole = vocabulary_->find(word)) return ids.push_back(*whole);
+  }
+  for (u64 at = 0; at < word.size();) {
+    const u64 end = end_of_part(word, at);
+    encode_part(word.substr(at, end - at), scratch, ids);
+    at = end;
+  }
+}
+
+void BpeModel::encode_part(std::string_view word, Scratch& scratch,
+                           std::vector<TokenId>& ids) const {
   const bool cacheable = word.size() <= WordCache::kWordBytesMax;
   const u64 hash = cacheable ? hash_of(word) : 0;
   if (cacheable) {
@@ -143,7 +201,7 @@ void BpeModel::encode(std::string_view word, Scratch& scratch, std::vector<Token
     }
   }
   const u64 before = ids.size();
-  if (options_.ignore_merges) {
+  if (options_.ignore_merges && !cuts_at_marks_) {
     if (const auto whole = whole_word(word)) ids.push_back(*whole);
   }
   if (ids.size() == before) {

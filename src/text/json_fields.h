@@ -28,6 +28,14 @@ inline constexpr u32 kJsonDepthMax = 16;  // sequences in sequences
   return it->get<std::string>();
 }
 
+[[nodiscard]] inline Result<std::string> string_field_or(const nlohmann::json& object,
+                                                         std::string_view key,
+                                                         const char* otherwise) {
+  const auto it = object.find(key);
+  if (it == object.end() || it->is_null()) return std::string(otherwise);
+  return string_field(object, key);
+}
+
 [[nodiscard]] inline Result<bool> bool_field(const nlohmann::json& object, std::string_view key,
                                              bool otherwise) {
   const auto it = object.find(key);

@@ -1,7 +1,16 @@
 // See pipeline.h.
 #include "text/pipeline.h"
 
+#include <algorithm>
+
 namespace orrery::text {
+
+bool TokenizerData::knows(u64 id) const {
+  if (id >= Vocabulary::kIdsMax) return false;
+  const auto& tokens = added.all();
+  return vocabulary->has(TokenId(id)) ||
+         std::any_of(tokens.begin(), tokens.end(), [&](const auto& t) { return u64(t.id) == id; });
+}
 
 class PipelineTokenizer::Lease {
  public:
@@ -38,14 +47,14 @@ class PipelineTokenizer::Encoder final : public WordSink {
         lease_(tokenizer) {}
 
   void run(std::string_view text) {
-    if (!data_.added.any(false)) return plain(text);
+    if (!data_.added.any(false)) return plain(text, true);
     std::vector<AddedTokens::Piece> pieces;
-    data_.added.split(text, false, special_ == Special::kText, pieces);
+    data_.added.split(text, false, special_, pieces);
     for (const auto& piece : pieces) {
       if (piece.token) {
         ids_.push_back(piece.token->id);
       } else {
-        plain(piece.text);
+        plain(piece.text, piece.text.data() == text.data());
       }
     }
   }
@@ -53,7 +62,7 @@ class PipelineTokenizer::Encoder final : public WordSink {
   void word(std::string_view text) override {
     const u64 before = ids_.size();
     data_.model->encode(text, lease_.scratch(), ids_);
-    if (special_ == Special::kParse) return;
+    if (special_ != Special::kText) return;
     for (u64 i = before; i < ids_.size(); ++i) {
       if (!tokenizer_.has_flag(ids_[i], kControl)) continue;
       ids_.resize(before);
@@ -67,23 +76,24 @@ class PipelineTokenizer::Encoder final : public WordSink {
 
  private:
   // Text without added tokens of the first kind: normalised, searched for the second kind, cut.
-  void plain(std::string_view text) {
+  // `at_start`: it begins the whole text.
+  void plain(std::string_view text, bool at_start) {
     std::string buffer;
     text = data_.normalizer.run(text, buffer);
-    if (!data_.added.any(true)) return words(text);
+    if (!data_.added.any(true)) return words(text, at_start);
     std::vector<AddedTokens::Piece> pieces;
-    data_.added.split(text, true, special_ == Special::kText, pieces);
+    data_.added.split(text, true, special_, pieces);
     for (const auto& piece : pieces) {
       if (piece.token) {
         ids_.push_back(piece.token->id);
       } else {
-        words(piece.text);
+        words(piece.text, at_start && piece.text.data() == text.data());
       }
     }
   }
 
-  void words(std::string_view text) {
-    if (!text.empty()) data_.pre_tokenizer.run(text, *this);
+  void words(std::string_view text, bool at_start) {
+    if (!text.empty()) data_.pre_tokenizer.run(text, at_start, *this);
   }
 
   const PipelineTokenizer& tokenizer_;
@@ -93,14 +103,50 @@ class PipelineTokenizer::Encoder final : public WordSink {
   Lease lease_;
 };
 
+namespace {
+
+std::vector<AddedName> names_of(const AddedTokens& added, bool invisible_start) {
+  std::vector<AddedName> names;
+  for (const AddedToken& token : added.all()) {
+    names.push_back({token.id, token.decoded, invisible_start && token.special});
+  }
+  return names;
+}
+
+bool drops_mark(const DecodeRules& rules) {
+  return rules.start == DecodeRules::Start::kDropOneMark ||
+         rules.start == DecodeRules::Start::kDropEveryMark;
+}
+
+}  // namespace
+
 PipelineTokenizer::PipelineTokenizer(TokenizerData data)
-    : data_(std::move(data)), decoder_(*data_.vocabulary, data_.decode) {
+    : data_(std::move(data)),
+      decoder_(*data_.vocabulary, names_of(data_.added, drops_mark(data_.decode)), data_.decode) {
   flags_.assign(data_.vocabulary->size(), 0);
   for (const AddedToken& token : data_.added.all()) {
-    if (token.id < 0 || u32(token.id) >= flags_.size()) continue;
-    flags_[u32(token.id)] =
-        u8((token.special ? kSpecial : 0) | (token.is_control() ? kControl : 0));
+    if (u32(token.id) >= flags_.size()) flags_.resize(u64(token.id) + 1);
+    flags_[u32(token.id)] = u8((token.special ? kSpecial : 0) | (token.control ? kControl : 0));
+    by_id_.push_back(&token);
   }
+  by_content_ = by_id_;
+  std::sort(by_id_.begin(), by_id_.end(), [](auto* a, auto* b) { return a->id < b->id; });
+  std::sort(by_content_.begin(), by_content_.end(),
+            [](auto* a, auto* b) { return a->content < b->content; });
+}
+
+std::string_view PipelineTokenizer::token_name(TokenId id) const {
+  const auto at = std::lower_bound(by_id_.begin(), by_id_.end(), id,
+                                   [](auto* token, TokenId wanted) { return token->id < wanted; });
+  if (at != by_id_.end() && (*at)->id == id) return (*at)->content;
+  return data_.vocabulary->name(id);
+}
+
+std::optional<TokenId> PipelineTokenizer::find(std::string_view token) const {
+  const auto at = std::lower_bound(by_content_.begin(), by_content_.end(), token,
+                                   [](auto* a, std::string_view b) { return a->content < b; });
+  if (at != by_content_.end() && (*at)->content == token) return (*at)->id;
+  return data_.vocabulary->find(token);
 }
 
 std::vector<TokenId> PipelineTokenizer::encode(std::string_view text, Special special,

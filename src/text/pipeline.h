@@ -28,6 +28,8 @@ struct TokenizerData {
   DecodeRules decode;
   std::optional<TokenId> bos, eos;
   std::string pre_tokenizer_name;
+
+  [[nodiscard]] bool knows(u64 id) const;
 };
 
 class PipelineTokenizer final : public Tokenizer {
@@ -40,12 +42,10 @@ class PipelineTokenizer final : public Tokenizer {
                    std::string& out) const override;
   void decode_finish(DecodeState& state, std::string& out) const override;
   std::string token_bytes(TokenId id) const override;
-  std::string_view token_name(TokenId id) const override { return data_.vocabulary->name(id); }
-  u32 vocab_size() const override { return data_.vocabulary->size(); }
+  std::string_view token_name(TokenId id) const override;
+  u32 vocab_size() const override { return u32(flags_.size()); }
   bool is_special(TokenId id) const override { return has_flag(id, kSpecial); }
-  std::optional<TokenId> find(std::string_view token) const override {
-    return data_.vocabulary->find(token);
-  }
+  std::optional<TokenId> find(std::string_view token) const override;
   std::optional<TokenId> bos() const override { return data_.bos; }
   std::optional<TokenId> eos() const override { return data_.eos; }
   std::string_view pre_tokenizer_name() const override { return data_.pre_tokenizer_name; }
@@ -60,7 +60,9 @@ class PipelineTokenizer final : public Tokenizer {
 
   TokenizerData data_;
   Decoder decoder_;
-  std::vector<u8> flags_;  // [ids]
+  std::vector<u8> flags_;                 // [ids]
+  std::vector<const AddedToken*> by_id_;  // sorted
+  std::vector<const AddedToken*> by_content_;
   mutable std::mutex mutex_;
   mutable std::vector<std::unique_ptr<Scratch>> idle_;  // kept for the warm caches in them
 };

@@ -57,28 +57,54 @@ class Joiner {
 
 void PreTokenizer::add_split(std::unique_ptr<Splitter> splitter, SplitBehavior behavior,
                              bool invert) {
-  steps_.push_back({std::move(splitter), behavior, invert});
+  steps_.push_back({std::move(splitter), behavior, invert, {}, {}});
 }
 
-void PreTokenizer::add_prefix_space() { steps_.push_back({}); }
+void PreTokenizer::add_prefix_space() { steps_.emplace_back(); }
 
-void PreTokenizer::step(u64 index, std::string_view text, WordSink& sink) const {
-  if (index == steps_.size()) {
-    sink.word(text);
-  } else if (steps_[index].splitter) {
-    split(index, text, sink);
-  } else if (text[0] == ' ') {
-    step(index + 1, text, sink);
-  } else {
-    const std::string prefixed = " " + std::string(text);
-    step(index + 1, prefixed, sink);
+void PreTokenizer::add_metaspace(std::string mark, Prepend prepend, bool split) {
+  steps_.push_back({nullptr, {}, false, mark, prepend});
+  if (split) {
+    add_split(literal_splitter(std::move(mark)), SplitBehavior::kMergedWithNext, false);
   }
 }
 
-void PreTokenizer::split(u64 index, std::string_view text, WordSink& sink) const {
+void PreTokenizer::step(u64 index, std::string_view text, bool at_start, WordSink& sink) const {
+  if (index == steps_.size()) {
+    sink.word(text);
+  } else if (steps_[index].splitter) {
+    split(index, text, at_start, sink);
+  } else {
+    prefix(index, text, at_start, sink);
+  }
+}
+
+void PreTokenizer::prefix(u64 index, std::string_view text, bool at_start, WordSink& sink) const {
+  const Step& here = steps_[index];
+  if (here.mark.empty()) {
+    if (text[0] == ' ') return step(index + 1, text, at_start, sink);
+    return step(index + 1, " " + std::string(text), at_start, sink);
+  }
+  std::string marked;
+  marked.reserve(text.size() + text.size() / 2 + here.mark.size());
+  const bool begins_so = text[0] == ' ' || text.starts_with(here.mark);
+  const bool wanted =
+      here.prepend == Prepend::kAlways || (here.prepend == Prepend::kFirst && at_start);
+  if (wanted && !begins_so) marked = here.mark;
+  for (const char c : text) {
+    if (c == ' ') {
+      marked += here.mark;
+    } else {
+      marked += c;
+    }
+  }
+  step(index + 1, marked, at_start, sink);
+}
+
+void PreTokenizer::split(u64 index, std::string_view text, bool at_start, WordSink& sink) const {
   const Step& here = steps_[index];
   const auto pass_on = [&](u64 begin, u64 end) {
-    step(index + 1, text.substr(begin, end - begin), sink);
+    step(index + 1, text.substr(begin, end - begin), at_start && begin == 0, sink);
   };
   Joiner joiner(here.behavior, pass_on);
   u64 done = 0;

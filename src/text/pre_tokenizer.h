@@ -22,6 +22,9 @@ enum class SplitBehavior : u8 {
   kContiguous,
 };
 
+// Which pieces Metaspace puts its mark before.
+enum class Prepend : u8 { kNever, kFirst, kAlways };
+
 // Who takes the words.
 class WordSink {
  public:
@@ -35,19 +38,28 @@ class PreTokenizer {
   void add_split(std::unique_ptr<Splitter> splitter, SplitBehavior behavior, bool invert);
   // Puts a space before a piece that does not begin with one.
   void add_prefix_space();
+  // SentencePiece's spaces: `mark` for each space, and before a piece that does not begin with it.
+  // `split`: words begin at marks.
+  void add_metaspace(std::string mark, Prepend prepend, bool split);
 
   // `text` is not empty; its words are views of it or of buffers that live until word() returns.
-  void run(std::string_view text, WordSink& sink) const { step(0, text, sink); }
+  // `at_start`: it is the beginning of the whole text.
+  void run(std::string_view text, bool at_start, WordSink& sink) const {
+    step(0, text, at_start, sink);
+  }
   [[nodiscard]] u64 size() const { return steps_.size(); }
 
  private:
   struct Step {
-    std::unique_ptr<Splitter> splitter;  // null: the prefix step
+    std::unique_ptr<Splitter> splitter;  // null: the step puts something before the piece
     SplitBehavior behavior = SplitBehavior::kIsolated;
     bool invert = false;
+    std::string mark;  // Metaspace's; empty: the step prefixes a space
+    Prepend prepend = Prepend::kAlways;
   };
-  void step(u64 index, std::string_view text, WordSink& sink) const;
-  void split(u64 index, std::string_view text, WordSink& sink) const;
+  void step(u64 index, std::string_view text, bool at_start, WordSink& sink) const;
+  void split(u64 index, std::string_view text, bool at_start, WordSink& sink) const;
+  void prefix(u64 index, std::string_view text, bool at_start, WordSink& sink) const;
   std::vector<Step> steps_;
 };
 

@@ -5,6 +5,20 @@
 
 namespace orrery::text {
 
+Result<void> VocabularyReader::add(u64 id, std::string_view name) {
+  batch_[count_] = {id, hash_of(name), name};
+  vocabulary_.prefetch(batch_[count_++].hash);
+  return count_ == kBatch ? flush() : Result<void>{};
+}
+
+Result<void> VocabularyReader::flush() {
+  for (u32 i = 0; i < count_; ++i) {
+    CHECK_OK(vocabulary_.add(batch_[i].id, batch_[i].name, batch_[i].hash));
+  }
+  count_ = 0;
+  return {};
+}
+
 Result<void> MergeReader::add(std::string_view merge) {
   const auto space = merge.find(' ');
   if (space == std::string_view::npos || merge.find(' ', space + 1) != std::string_view::npos) {
@@ -41,6 +55,10 @@ std::optional<TokenId> MergeReader::find_joined(const Entry& entry) {
 }
 
 Result<void> MergeReader::flush() {
+  for (u32 i = 0; i < count_; ++i) {
+    vocabulary_.prefetch_name(batch_[i].left_hash);
+    vocabulary_.prefetch_name(batch_[i].right_hash);
+  }
   for (u32 i = 0; i < count_; ++i) {
     Entry& entry = batch_[i];
     const auto left = vocabulary_.find(entry.left, entry.left_hash);

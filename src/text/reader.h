@@ -8,6 +8,25 @@
 
 namespace orrery::text {
 
+// Adds tokens in batches: the memory for all of a batch is asked for before the first is added.
+class VocabularyReader {
+ public:
+  explicit VocabularyReader(Vocabulary& vocabulary) : vocabulary_(vocabulary) {}
+  // The text of `name` must stay where it is until flush().
+  [[nodiscard]] Result<void> add(u64 id, std::string_view name);
+  [[nodiscard]] Result<void> flush();
+
+ private:
+  static constexpr u32 kBatch = 64;
+  struct Entry {
+    u64 id, hash;
+    std::string_view name;
+  };
+  Vocabulary& vocabulary_;
+  Entry batch_[kBatch];
+  u32 count_ = 0;
+};
+
 // Collects a list of merges in order of rank.
 //
 // A list has some hundred thousand merges and each is three look-ups in tables larger than the
@@ -16,7 +35,7 @@ namespace orrery::text {
 class MergeReader {
  public:
   MergeReader(const Vocabulary& vocabulary, u64 count) : vocabulary_(vocabulary) {
-    table_.reserve(std::min(count, Vocabulary::kIdsMax));
+    table_.reserve(count);
   }
   // "left right"; the text must stay where it is until finish().
   [[nodiscard]] Result<void> add(std::string_view merge);

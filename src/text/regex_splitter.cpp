@@ -9,9 +9,12 @@
 #include <pcre2.h>
 
 #include <array>
+#include <string>
+#include <vector>
 
 #include "text/splitter.h"
 #include "text/unicode.h"
+#include "text/unicode_library.h"
 
 namespace orrery::text {
 
@@ -48,11 +51,12 @@ CategorySet named_set(std::string_view name) {
   return set;
 }
 
-// The ranges of a set as they stand inside [...].
-std::string ranges_of(CategorySet set) {
+// The ranges of the codes that `is_in` accepts, as they stand inside [...].
+template <typename IsIn>
+std::string ranges_where(IsIn is_in) {
   std::string out;
-  const auto has = [set](u32 code) {
-    return code < kNoCode && (code < 0xD800 || code > 0xDFFF) && (set >> u32(category(code)) & 1);
+  const auto has = [&](u32 code) {
+    return code < kNoCode && (code < 0xD800 || code > 0xDFFF) && is_in(code);
   };
   for (u32 code = 0; code < kNoCode; ++code) {
     if (!has(code)) continue;
@@ -98,10 +102,7 @@ class Translator {
     if (at_ < in_.size() && in_[at_] == ']') out_ += "\\]", ++at_;
   }
 
-  void put(CategorySet set) {
-    const std::string ranges = ranges_of(set);
-    out_ += in_class_ ? ranges : "[" + ranges + "]";
-  }
+  void put(const std::string& ranges) { out_ += in_class_ ? ranges : "[" + ranges + "]"; }
 
   Result<void> escape() {
     if (at_ + 1 >= in_.size()) return fail("the pre-tokenizer pattern ends in a backslash");
@@ -138,7 +139,7 @@ class Translator {
   }
 
   Result<void> put_and_skip(CategorySet set, u64 bytes) {
-    put(set);
+    put(ranges_where([set](u32 code) { return (set >> u32(category(code)) & 1) != 0; }));
     at_ += bytes;
     return {};
   }
@@ -214,10 +215,22 @@ class RegexSplitter final : public Splitter {
   pcre2_match_context* limits_;
 };
 
-// Runs the pattern over runs of one character, the food of patterns that backtrack without end.
-bool runs_away(RegexSplitter& splitter) {
+// Strings that patterns backtrack over without end when they can: runs of one class, and of each
+// character that the pattern itself names.
+std::vector<std::string> stress_units(std::string_view pattern) {
+  std::vector<std::string> units = {"a", "A", "1", " ", "\n", "-", "a1", "a ", "é", "中"};
+  std::string seen;
+  for (const char c : pattern) {
+    if (c <= ' ' || c > '~' || seen.size() == 32 || seen.find(c) != std::string::npos) continue;
+    seen += c;
+    units.push_back({c});
+  }
+  return units;
+}
+
+bool runs_away(RegexSplitter& splitter, std::string_view pattern) {
   splitter.limit_steps(kLoadStepsMax);
-  for (const std::string_view unit : {"a", "A", "1", " ", "\n", "-", "a1", "a ", "é", "中"}) {
+  for (const std::string& unit : stress_units(pattern)) {
     std::string text;
     while (text.size() < 2000) text += unit;
     text += '\x01';
@@ -262,7 +275,7 @@ Result<std::unique_ptr<Splitter>> regex_splitter(std::string_view pattern) {
   }
   pcre2_set_heap_limit(limits, 64 * 1024);  // KiB
   auto splitter = std::make_unique<RegexSplitter>(code, limits);
-  if (runs_away(*splitter)) {
+  if (runs_away(*splitter, pattern)) {
     return fail("the pre-tokenizer pattern backtracks without end; it would block the program");
   }
   return splitter;

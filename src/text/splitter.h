@@ -33,6 +33,12 @@ class Splitter {
 // The known splitter where there is one, else the regular expression.
 [[nodiscard]] Result<std::unique_ptr<Splitter>> make_splitter(std::string_view pattern);
 
+// Matches one character, or a run of up to `max`, of those that `is_in` accepts.
+[[nodiscard]] std::unique_ptr<Splitter> predicate_splitter(bool (*is_in)(u32 code), u32 max = 1);
+// Rust's \w+|[^\w\s]+, Hugging Face's Whitespace.
+[[nodiscard]] std::unique_ptr<Splitter> word_or_symbols_splitter();
+[[nodiscard]] bool is_space(u32 code);
+
 // Matches the text `literal`.
 [[nodiscard]] std::unique_ptr<Splitter> literal_splitter(std::string literal);
 

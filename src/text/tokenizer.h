@@ -5,6 +5,7 @@
 // TokenizerData.
 #pragma once
 
+#include <filesystem>
 #include <memory>
 #include <optional>
 #include <span>
@@ -20,14 +21,16 @@ namespace orrery::text {
 
 // What a reply's text waits for between two tokens; filled by decode_push and decode_finish.
 struct DecodeState {
-  std::string pending;  // bytes that are not text yet
-  bool first = true;    // nothing has been written
+  std::string pending;   // bytes that are not text yet
+  bool started = false;  // the rules for the start of a text are over
+  u32 dropped = 0;       // spaces dropped at the start
 };
 
 enum class Special : u8 {
-  kParse,  // special tokens written in the text become control tokens, as Hugging Face tokenizers
-           // do
-  kText,   // they stay text: for user content in chats and requests
+  kParse,   // special tokens written in the text become control tokens: for rendered templates
+  kText,    // they stay text: for user content in chats and requests
+  kNative,  // as the maker's library takes a plain text: Hugging Face tokenizers parse them,
+            // SentencePiece and tekken do not
 };
 
 class Tokenizer {
@@ -35,6 +38,17 @@ class Tokenizer {
   // `json`: the text of tokenizer.json.
   [[nodiscard]] static Result<std::unique_ptr<Tokenizer>> from_tokenizer_json(
       std::string_view json);
+  // `model`: the bytes of a SentencePiece tokenizer.model.
+  [[nodiscard]] static Result<std::unique_ptr<Tokenizer>> from_sentencepiece(
+      std::string_view model);
+  // `json`: the text of Mistral's tekken.json.
+  [[nodiscard]] static Result<std::unique_ptr<Tokenizer>> from_tekken(std::string_view json);
+  // A tokenizer file of any of these kinds, or a folder with one (tokenizer.json before tekken.json
+  // before tokenizer.model). Not GGUF, whose metadata belongs to the checkpoint room.
+  [[nodiscard]] static Result<std::unique_ptr<Tokenizer>> open(const std::filesystem::path& path);
+  // The file that open() reads: `path` itself when its name says that it is one of these kinds, or
+  // the tokenizer's file of a folder; empty: there is none.
+  [[nodiscard]] static std::filesystem::path file_of(const std::filesystem::path& path);
   // From the tokenizer.ggml.* metadata of a GGUF file.
   struct GgufMetadata {
     std::string model;  // tokenizer.ggml.model: "gpt2", "llama", ...

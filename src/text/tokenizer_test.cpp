@@ -4,7 +4,7 @@
 
 #include <gtest/gtest.h>
 
-#include <chrono>
+#include <ctime>
 #include <nlohmann/json.hpp>
 #include <random>
 
@@ -107,9 +107,9 @@ TEST(Tokenizer, LongWordsMergeAsShortOnesDo) {
 TEST(Tokenizer, AMegabyteOfOneLetterTakesLessThanASecond) {
   const auto t = made(byte_level_json({{"a", "a"}, {"aa", "aa"}, {"aaaa", "aaaa"}}));
   const std::string text(1 << 20, 'a');
-  const auto start = std::chrono::steady_clock::now();
+  const std::clock_t start = std::clock();  // of this process: a busy machine does not matter
   EXPECT_EQ(t->encode(text, Special::kParse, false).size(), text.size() / 8);
-  EXPECT_LT(std::chrono::steady_clock::now() - start, std::chrono::seconds(3));
+  EXPECT_LT(f64(std::clock() - start) / CLOCKS_PER_SEC, 1.0);
 }
 
 TEST(Detokenizer, PiecesAreWholeCharactersAndMakeTheText) {

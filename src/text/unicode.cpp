@@ -165,6 +165,12 @@ bool is_valid_utf8(std::string_view text) {
   return true;
 }
 
+bool is_one_character(std::string_view text) {
+  if (text.empty()) return false;
+  const Character c = decode_utf8(text.data(), text.data() + text.size());
+  return c.code != kNoCode && c.bytes == text.size();
+}
+
 u32 incomplete_suffix(std::string_view text) {
   for (u32 n = 1; n <= 3 && n <= text.size(); ++n) {
     const char* p = text.data() + text.size() - n;

@@ -88,6 +88,7 @@ inline Character decode_utf8(const char* p, const char* end) {
 void append_utf8(std::string& out, u32 code);
 
 [[nodiscard]] bool is_valid_utf8(std::string_view text);
+[[nodiscard]] bool is_one_character(std::string_view text);
 
 // How many bytes at the end of `text` begin a character that is not complete yet (0 to 3).
 [[nodiscard]] u32 incomplete_suffix(std::string_view text);

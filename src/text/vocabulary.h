@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "base/error.h"
+#include "base/huge_buffer.h"
 #include "base/types.h"
 
 namespace orrery::text {
@@ -19,19 +20,26 @@ using TokenId = i32;
 class Vocabulary {
  public:
   // More than any tokenizer has, and few enough that the tables of a hostile file stay small.
-  static constexpr u64 kIdsMax = u64(1) << 22;
+  static constexpr u64 kIdsMax = u64(1) << 21;
 
   void reserve(u64 tokens, u64 name_bytes);
   // An error when the id is out of range or taken, or the name is there already.
   [[nodiscard]] Result<void> add(u64 id, std::string_view name);
+  [[nodiscard]] Result<void> add(u64 id, std::string_view name, u64 hash);  // hash_of(name)
   // The same for a name that need not be unique (the id keeps it, find() gives the first).
   [[nodiscard]] Result<void> add_alias(u64 id, std::string_view name);
 
   [[nodiscard]] std::optional<TokenId> find(std::string_view name) const;
-  // The same in steps, for readers that look up many names and can ask for the memory ahead.
+  // The same in steps, for readers that look up many names and can ask for the memory ahead: the
+  // slot, then the name that it points at.
   [[nodiscard]] std::optional<TokenId> find(std::string_view name, u64 hash) const;
   void prefetch(u64 hash) const {
-    if (!slots_.empty()) __builtin_prefetch(&slots_[hash & (slots_.size() - 1)]);
+    if (slot_count_) __builtin_prefetch(&slots()[hash & (slot_count_ - 1)]);
+  }
+  void prefetch_name(u64 hash) const {
+    if (slot_count_ == 0) return;
+    const Slot& slot = slots()[hash & (slot_count_ - 1)];
+    if (slot.id_plus != 0) __builtin_prefetch(names_.data() + slot.span.begin);
   }
   [[nodiscard]] bool has(TokenId id) const;
   [[nodiscard]] std::string_view name(TokenId id) const;         // empty for an id that nobody has
@@ -51,16 +59,18 @@ class Vocabulary {
     u32 id_plus = 0;  // id + 1; 0: empty
     Span span;
   };
-  [[nodiscard]] Result<void> put(u64 id, std::string_view name, bool unique);
+  [[nodiscard]] Result<void> put(u64 id, std::string_view name, u64 hash, bool unique);
   [[nodiscard]] bool holds(const Slot& slot, u64 hash, std::string_view name) const {
     return slot.tag == u32(hash >> 32) && slot.span.length == name.size() &&
            std::string_view(names_).substr(slot.span.begin, slot.span.length) == name;
   }
-  void grow();
+  [[nodiscard]] Slot* slots() const { return reinterpret_cast<Slot*>(memory_.data()); }
+  [[nodiscard]] bool resize(u64 slots);
 
   std::string names_;
   std::vector<Span> spans_;  // [ids]
-  std::vector<Slot> slots_;
+  HugeBuffer memory_;        // Slots; zero bytes are an empty one
+  u64 slot_count_ = 0;
   u32 count_ = 0;
 };
 

@@ -9,6 +9,7 @@
 #include "text/patterns.h"
 #include "text/splitter.h"
 #include "text/unicode.h"
+#include "text/unicode_library.h"
 
 namespace orrery::text {
 
@@ -232,41 +233,44 @@ class WordSplitter final : public Splitter {
   }
 };
 
-// [class]{1,max}
-class ClassSplitter final : public Splitter {
+// [set]{1,max}
+class PredicateSplitter final : public Splitter {
  public:
-  ClassSplitter(ClassBits classes, u32 max) : classes_(classes), max_(max) {}
+  PredicateSplitter(bool (*is_in)(u32), u32 max) : is_in_(is_in), max_(max) {}
   bool find(std::string_view text, u64 from, Match& match) const override {
     Cursor c(text.data() + from, text.data() + text.size());
-    while (!c.done() && !c.is(classes_)) c.next();
+    while (!c.done() && !is_in_(c.code)) c.next();
     if (c.done()) return false;
     match.begin = u64(c.p - text.data());
-    for (u32 n = 0; n < max_ && c.is(classes_); ++n) c.next();
+    for (u32 n = 0; n < max_ && !c.done() && is_in_(c.code); ++n) c.next();
     match.end = u64(c.p - text.data());
     return true;
   }
 
  private:
-  ClassBits classes_;
+  bool (*is_in_)(u32);
   u32 max_;
 };
 
-// [一-龥぀-ゟ゠-ヿ]+ : the Chinese characters of Unicode 1.1, hiragana and katakana.
-class ChineseJapaneseSplitter final : public Splitter {
+class WordOrSymbolsSplitter final : public Splitter {
  public:
   bool find(std::string_view text, u64 from, Match& match) const override {
-    const auto is_in = [](u32 code) {
-      return (code >= 0x4E00 && code <= 0x9FA5) || (code >= 0x3040 && code <= 0x30FF);
-    };
     Cursor c(text.data() + from, text.data() + text.size());
-    while (!c.done() && !is_in(c.code)) c.next();
+    c.skip(kSpace);
     if (c.done()) return false;
     match.begin = u64(c.p - text.data());
-    while (is_in(c.code)) c.next();
+    const bool word = library::is_word(c.code);
+    while (!c.done() && !c.is(kSpace) && library::is_word(c.code) == word) c.next();
     match.end = u64(c.p - text.data());
     return true;
   }
 };
+
+bool is_number(u32 code) { return (class_bits(code) & kNumber) != 0; }
+// [一-龥぀-ゟ゠-ヿ]
+bool is_chinese_or_japanese(u32 code) {
+  return (code >= 0x4E00 && code <= 0x9FA5) || (code >= 0x3040 && code <= 0x30FF);
+}
 
 class LiteralSplitter final : public Splitter {
  public:
@@ -343,9 +347,9 @@ struct KnownPattern {
   std::unique_ptr<Splitter> (*make)();
 };
 
-template <u32 max>
-std::unique_ptr<Splitter> numbers() {
-  return std::make_unique<ClassSplitter>(kNumber, max);
+template <bool (*is_in)(u32), u32 max>
+std::unique_ptr<Splitter> runs() {
+  return std::make_unique<PredicateSplitter>(is_in, max);
 }
 
 constexpr KnownPattern kKnownPatterns[] = {
@@ -357,11 +361,10 @@ constexpr KnownPattern kKnownPatterns[] = {
     {kTekkenPattern, words<o200k_like(Contraction::kNone, 1)>},
     {kDeepSeek3Pattern, words<kDeepSeek3>},
     {kDeepSeek3EscapedPattern, words<kDeepSeek3>},
-    {kDigitPattern, numbers<1>},
-    {kDigitsPattern, numbers<~u32(0)>},
-    {kThreeDigitsPattern, numbers<3>},
-    {kChineseJapanesePattern,
-     [] { return std::unique_ptr<Splitter>(new ChineseJapaneseSplitter); }},
+    {kDigitPattern, runs<is_number, 1>},
+    {kDigitsPattern, runs<is_number, ~u32(0)>},
+    {kThreeDigitsPattern, runs<is_number, 3>},
+    {kChineseJapanesePattern, runs<is_chinese_or_japanese, ~u32(0)>},
 };
 
 }  // namespace
@@ -377,6 +380,16 @@ Result<std::unique_ptr<Splitter>> make_splitter(std::string_view pattern) {
   if (auto known = known_splitter(pattern)) return known;
   return regex_splitter(pattern);
 }
+
+std::unique_ptr<Splitter> predicate_splitter(bool (*is_in)(u32 code), u32 max) {
+  return std::make_unique<PredicateSplitter>(is_in, max);
+}
+
+std::unique_ptr<Splitter> word_or_symbols_splitter() {
+  return std::make_unique<WordOrSymbolsSplitter>();
+}
+
+bool is_space(u32 code) { return (class_bits(code) & kSpace) != 0; }
 
 std::unique_ptr<Splitter> literal_splitter(std::string literal) {
   return std::make_unique<LiteralSplitter>(std::move(literal));

@@ -63,12 +63,62 @@ class HuggingFace:
         }
 
 
+class SentencePiece:
+    """The library itself, as mistral-common uses it: BOS is the token that it adds."""
+
+    def __init__(self, path):
+        import sentencepiece
+
+        self.processor = sentencepiece.SentencePieceProcessor(model_file=str(path))
+        size = self.processor.vocab_size()
+        self.special = [
+            self.processor.id_to_piece(i)
+            for i in range(size)
+            if self.processor.is_control(i) or self.processor.is_unknown(i)
+        ][:40]
+        from sentencepiece import sentencepiece_model_pb2
+
+        proto = sentencepiece_model_pb2.ModelProto.FromString(pathlib.Path(path).read_bytes())
+        self.special += [piece.piece for piece in proto.pieces if piece.type == 4]
+
+    def answer(self, text):
+        ids = self.processor.encode(text)
+        bos = self.processor.bos_id()
+        return {
+            "ids": ids,
+            "ids_special": ([bos] if bos >= 0 else []) + ids,
+            "decoded": self.processor.decode(ids),
+        }
+
+
+class Tekken:
+    def __init__(self, path):
+        from mistral_common.tokens.tokenizers.base import SpecialTokenPolicy
+        from mistral_common.tokens.tokenizers.tekken import Tekkenizer
+
+        self.tokenizer = Tekkenizer.from_file(str(path))
+        self.keep = SpecialTokenPolicy.KEEP
+        self.special = [token["token_str"] for token in self.tokenizer._all_special_tokens[:40]]
+
+    def answer(self, text):
+        ids = self.tokenizer.encode(text, bos=False, eos=False)
+        return {
+            "ids": ids,
+            "ids_special": self.tokenizer.encode(text, bos=True, eos=False),
+            "decoded": self.tokenizer.decode(ids, special_token_policy=self.keep),
+        }
+
+
 def open_oracle(path):
     path = pathlib.Path(path)
     if path.is_dir():
         path = path / "tokenizer.json"
     if path.suffix == ".gguf":
         return HuggingFace.from_gguf(path)
+    if path.name.startswith("tekken"):
+        return Tekken(path)
     if path.suffix == ".json":
         return HuggingFace.from_json(path)
+    if ".model" in path.name:
+        return SentencePiece(path)
     sys.exit(f"no oracle for {path}")
