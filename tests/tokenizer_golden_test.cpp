@@ -78,7 +78,7 @@ TEST_P(RealTokenizer, DoesAsItsMakersLibrary) {
 INSTANTIATE_TEST_SUITE_P(Golden, RealTokenizer,
                          testing::Values("llama2", "llama3", "llama3_1", "qwen3", "deepseek_v3",
                                          "gptoss", "mistral_v1", "mistral_v3", "tekken", "smollm2"),
-                         [](const auto& info) { return info.param; });
+                         [](const auto& test) { return test.param; });
 
 class MadeTokenizer : public testing::TestWithParam<std::string> {};
 
@@ -99,6 +99,6 @@ std::vector<std::string> made_names() {
 }
 
 INSTANTIATE_TEST_SUITE_P(Golden, MadeTokenizer, testing::ValuesIn(made_names()),
-                         [](const auto& info) { return info.param; });
+                         [](const auto& test) { return test.param; });
 
 }  // namespace
