@@ -3,9 +3,10 @@
 //
 // Everything in a file is hostile until checked here: after open() every TensorView lies inside its
 // file, has a named format, a shape whose bytes are exactly its extent, and overlaps no other.
-// Shapes are in the order of the mathematics, [rows, cols] (GGUF stores them reversed). A matrix that
-// a quantiser spread over several tensors (values here, scales there) is one view with an Encoding.
-// It does not know what a tensor is for: names are strings, config values are looked up by key.
+// Shapes are in the order of the mathematics, [rows, cols] (GGUF stores them reversed). A matrix
+// that a quantiser spread over several tensors (values here, scales there) is one view with an
+// Encoding. It does not know what a tensor is for: names are strings, config values are looked up
+// by key.
 #pragma once
 
 #include <filesystem>
