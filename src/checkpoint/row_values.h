@@ -45,7 +45,7 @@ void store(u8* to, u64 index, T value) {
 [[nodiscard]] inline bool is_sound(f32 value) { return std::fabs(value) <= 0x1.fep127f; }
 
 [[nodiscard]] inline tl::unexpected<Error> damaged() {
-  return fail("a value or scale is not a finite number (the file is damaged)");
+  return fail("a value or scale is no finite number (the file is damaged)");
 }
 
 // Writes values in order as f32 or bf16 and remembers whether all of them were sound.

@@ -179,7 +179,7 @@ def opening_comments(tree):
 
 FAMILIES = re.compile(r"llama|mi[sx]tral|qwen|deepseek|gemma|cohere|olmo|internlm|falcon|granite|"
                       r"chatglm|glm4|gpt_?oss|phi[34]|kimi", re.IGNORECASE)
-PEERS = re.compile(r"llama(\.cpp|-bench|-perplexity|-completion|-quantize|-server)")
+PEERS = re.compile(r"llama(\.cpp|-bench|-perplexity|-completion|-quantize|-server)|exllama")
 
 
 def family_names(tree):

@@ -18,10 +18,9 @@ import _pins
 
 PINS = _pins.check()
 
-import bitsandbytes  # noqa: E402
 import numpy as np  # noqa: E402
 import torch  # noqa: E402
-from bitsandbytes.functional import dequantize_4bit, int8_vectorwise_quant, quantize_4bit  # noqa: E402
+from bitsandbytes import functional as bnb  # noqa: E402
 from compressed_tensors.compressors.pack_quantized.helpers import pack_to_int32  # noqa: E402
 from safetensors.torch import save_file  # noqa: E402
 from transformers.integrations.finegrained_fp8 import _dequantize_fp8_weight  # noqa: E402
@@ -121,20 +120,20 @@ def bitsandbytes_cases(rng):
                                       ("fp4", "fp4", False, 64), ("fp4_double", "fp4", True, 128)):
         tensors, expected = {}, {}
         for name, rows, cols in ((Q, 24, 96), (K, 15, 36)):
-            packed, state = quantize_4bit(normal(rng, rows, cols), blocksize=block,
-                                          compress_statistics=nested, quant_type=kind)
+            packed, state = bnb.quantize_4bit(normal(rng, rows, cols), blocksize=block,
+                                              compress_statistics=nested, quant_type=kind)
             tensors |= bnb_parts(f"{name}.weight", packed, state)
-            expected[f"{name}.weight"] = dequantize_4bit(packed, state)
+            expected[f"{name}.weight"] = bnb.dequantize_4bit(packed, state)
         save(f"bitsandbytes_{case}",
              {"quant_method": "bitsandbytes", "_load_in_4bit": True, "load_in_4bit": True,
               "bnb_4bit_quant_type": kind, "bnb_4bit_use_double_quant": nested,
               "llm_int8_skip_modules": None}, tensors, expected)
     tensors, expected = {}, {}
     for name, rows, cols in ((Q, 12, 96), (K, 7, 36)):
-        weight, stats, _ = int8_vectorwise_quant(normal(rng, rows, cols).to(torch.float16))
+        weight, stats, _ = bnb.int8_vectorwise_quant(normal(rng, rows, cols).to(torch.float16))
         tensors |= {f"{name}.weight": weight, f"{name}.SCB": stats,
                     f"{name}.weight_format": torch.tensor(0, dtype=torch.uint8)}
-        expected[f"{name}.weight"] = bitsandbytes.functional.int8_vectorwise_dequant(weight, stats)
+        expected[f"{name}.weight"] = bnb.int8_vectorwise_dequant(weight, stats)
     save("bitsandbytes_int8", {"quant_method": "bitsandbytes", "load_in_8bit": True},
          tensors, expected)
 
