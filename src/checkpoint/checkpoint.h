@@ -39,8 +39,8 @@ class Encoding {
 
   // Row `row` of the tensor seen as [rows, cols] (leading dimensions multiplied together) in
   // `format`, which is kF32 or row_format(). `out` has row_bytes(format, cols). Any thread may call
-  // it, and it allocates nothing. An error: a value that is damaged (a scale that is no finite
-  // number).
+  // it, and it allocates little. An error, which the caller gives the tensor's name: a value that
+  // is damaged (no finite number).
   [[nodiscard]] virtual Result<void> read_row(u64 row, Format format, u8* out) const = 0;
 
   // What the values are read from.

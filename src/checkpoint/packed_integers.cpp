@@ -1,6 +1,7 @@
 #include "checkpoint/packed_integers.h"
 
 #include <algorithm>
+#include <bit>
 
 #include "checkpoint/names.h"
 #include "checkpoint/row_values.h"
@@ -13,11 +14,11 @@ constexpr u64 kBlock = 32, kQ8Bytes = 34, kQ4Bytes = 18;
 // AWQ's nibble of row 0 .. 7 of a word.
 constexpr u32 kInterleaved[8] = {0, 4, 1, 5, 2, 6, 3, 7};
 
-// Integers of one row or column: the i-th is in word first + i / in_word * step, at bit shift +
-// i % in_word * bits.
+// Integers of one row or column: the i-th is in word first + i / n * step, at bit shift + i % n *
+// bits, where n is 2^in_word_log integers a word (no divisions: this is read for every weight).
 struct Walk {
   u64 first, step;
-  u32 in_word, shift;
+  u32 in_word_log, shift;
 };
 
 class PackedEncoding final : public JoinedEncoding {
@@ -32,6 +33,7 @@ class PackedEncoding final : public JoinedEncoding {
         group_of_(std::move(group_of)),
         mask_((1u << from.bits) - 1),
         middle_(1u << (from.bits - 1)),
+        in_word_log_(u32(std::countr_zero(from.in_word()))),
         row_format_(choose_row_format()) {}
 
   Format row_format() const override { return row_format_; }
@@ -39,45 +41,45 @@ class PackedEncoding final : public JoinedEncoding {
   Result<void> read_row(u64 row, Format format, u8* out) const override {
     if (format == Format::kQ8_0) return read_blocks<kQ8Bytes>(row, out);
     if (format == Format::kQ4_0) return read_blocks<kQ4Bytes>(row, out);
+    struct Group {
+      i32 zero;
+      f32 scale;
+    };
+    std::vector<Group> groups(p_.group_count());  // in order of activations, each is met many times
+    for (u64 i = 0; i < groups.size(); ++i) groups[i] = {zero_at(row, i), scale_at(row, i)};
     const Walk walk = along_row(row);
     FloatRow to(format, out);
-    u64 group = ~u64(0);
-    i32 zero = 0;
-    f32 scale = 0;
     for (u64 col = 0; col < p_.cols; ++col) {
-      if (const u64 wanted = group_of(col); wanted != group) {
-        group = wanted;
-        zero = zero_at(row, group);
-        scale = scale_at(row, group);
-      }
-      to.add(f32(integer(words_, walk, col) - zero) * scale);
+      const Group& group = groups[group_of(col)];
+      to.add(f32(integer(words_, walk, col) - group.zero) * group.scale);
     }
     return to.end();
   }
 
  private:
   i32 integer(Bytes words, const Walk& walk, u64 i, u32 added = 0) const {
-    const u32 word = load<u32>(words, walk.first + i / walk.in_word * walk.step) + added;
-    return i32(word >> (walk.shift + i % walk.in_word * p_.bits) & mask_);
+    const u64 within = i & ((u64(1) << walk.in_word_log) - 1);
+    const u32 word = load<u32>(words, walk.first + (i >> walk.in_word_log) * walk.step) + added;
+    return i32(word >> (walk.shift + within * p_.bits) & mask_);
   }
 
   Walk along_row(u64 row) const {
     switch (p_.order) {
       case WordOrder::kColumns:
-        return {row, p_.rows, p_.in_word(), 0};
+        return {row, p_.rows, in_word_log_, 0};
       case WordOrder::kRowsInterleaved:
-        return {row / 8, p_.rows / 8, 1, kInterleaved[row % 8] * 4};
+        return {row / 8, p_.rows / 8, 0, kInterleaved[row % 8] * 4};
       default:
-        return {row * divide_up(p_.cols, u64(p_.in_word())), 1, p_.in_word(), 0};
+        return {row * divide_up(p_.cols, u64(p_.in_word())), 1, in_word_log_, 0};
     }
   }
 
   // The zero points of a row, one a group.
   Walk along_groups(u64 row) const {
     const u32 n = p_.in_word(), within = u32(row % n);
-    if (p_.order == WordOrder::kRows) return {row / n * p_.group_count(), 1, 1, within * p_.bits};
+    if (p_.order == WordOrder::kRows) return {row / n * p_.group_count(), 1, 0, within * p_.bits};
     const u32 place = p_.order == WordOrder::kColumns ? within : kInterleaved[within];
-    return {row / n, p_.rows / n, 1, place * p_.bits};
+    return {row / n, p_.rows / n, 0, place * p_.bits};
   }
 
   i32 zero_at(u64 row, u64 group) const {
@@ -132,7 +134,7 @@ class PackedEncoding final : public JoinedEncoding {
   Bytes words_, scales_, zeros_;
   Format scale_format_;
   std::vector<u32> group_of_;  // empty: columns in order
-  u32 mask_, middle_;
+  u32 mask_, middle_, in_word_log_;
   Format row_format_;
 };
 
