@@ -19,12 +19,27 @@
 
 namespace orrery::checkpoint {
 
+// How the values of a tensor are stored when they are not rows of one Format: spread over several
+// tensors of the file, or in another order.
+class Encoding {
+ public:
+  virtual ~Encoding() = default;
+  // The format of rows that hold these values with nothing (or nothing that matters) lost, which a
+  // loader packs by default.
+  [[nodiscard]] virtual Format row_format() const = 0;
+  // Row `row` of the tensor seen as [rows, cols] (leading dimensions multiplied together) in
+  // `format`, which is kF32 or row_format(). `out` has row_bytes(format, cols). Thread-safe.
+  // An error: damaged values (a scale that is not finite, an index out of range).
+  [[nodiscard]] virtual Result<void> read_row(u64 row, Format format, u8* out) const = 0;
+};
+
 struct TensorView {
   std::string name;
   Format format;
   std::vector<u64> shape;  // [rows, cols], [experts, rows, cols], [n]; a scalar: []
   Bytes bytes;             // exactly the values, in the file's map (safetensors: at any address)
   u32 file = 0;            // which file of the checkpoint (for drop())
+  std::shared_ptr<const Encoding> encoding = nullptr;  // null: `bytes` are rows of `format`
 };
 
 enum class Kind : u8 { kGguf, kHuggingFace };

@@ -9,8 +9,8 @@
 #include <cstring>
 #include <new>
 
-#include "forward/attention.h"
 #include "forward/forward.h"
+#include "forward/visible_keys.h"
 #include "support/random_model.h"
 
 std::atomic<long> allocations{0};  // not hidden: the sampler's test looks at it too
@@ -187,7 +187,6 @@ TEST_P(Laws, AWindowAsWideAsTheTextIsNone) {
   model::Model other = {};
   other.spec = c.spec;
   other.weights = random.model.weights;
-  other.rope_frequency = random.model.rope_frequency;
   const auto with_window = [&](u32 window) {
     for (model::LayerSpec& layer : other.spec.layers)
       std::get<model::GroupedAttention>(layer.attention).window = window;

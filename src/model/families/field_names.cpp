@@ -1,0 +1,127 @@
+#include "model/families/field_names.h"
+
+namespace orrery::model {
+namespace {
+
+constexpr FieldNames kFields[] = {
+    {"dim", "hidden_size", "embedding_length"},
+    {"layers", "num_hidden_layers", "block_count"},
+    {"prediction_layers", "num_nextn_predict_layers|num_mtp_layers", "nextn_predict_layers"},
+    {"vocab", "vocab_size", "vocab_size"},
+    {"context", "max_position_embeddings", "context_length"},
+    {"norm_eps", "rms_norm_eps", "attention.layer_norm_rms_epsilon"},
+    {"activation", "hidden_act", ""},
+    {"tied_output", "tie_word_embeddings", ""},
+    // Attention.
+    {"heads", "num_attention_heads", "attention.head_count"},
+    {"kv_heads", "num_key_value_heads", "attention.head_count_kv"},
+    {"head_dim", "head_dim", "attention.key_length"},
+    {"value_dim", "", "attention.value_length"},
+    {"rotary_dim", "", "rope.dimension_count"},
+    {"rotary_fraction", "partial_rotary_factor", ""},
+    {"attention_bias", "attention_bias", ""},
+    {"window", "sliding_window", "attention.sliding_window"},
+    {"uses_window", "use_sliding_window", ""},
+    {"window_layers_first", "max_window_layers", ""},
+    {"attention_chunk", "attention_chunk_size", "attention.chunk_size"},
+    {"layer_types", "layer_types", ""},
+    {"no_rope_layers", "no_rope_layers", ""},
+    {"no_rope_interval", "no_rope_layer_interval", ""},
+    {"full_attention_interval", "full_attention_interval", "full_attention_interval"},
+    {"qk_norm", "use_qk_norm", ""},
+    {"temperature", "attn_temperature_tuning", ""},
+    {"temperature_scale", "attn_scale", "attention.temperature_scale"},
+    {"temperature_length", "floor_scale", "attention.temperature_length"},
+    // Latent attention.
+    {"query_rank", "q_lora_rank", "attention.q_lora_rank"},
+    {"kv_rank", "kv_lora_rank", "attention.kv_lora_rank"},
+    {"nope_dim", "qk_nope_head_dim", ""},
+    {"rope_dim", "qk_rope_head_dim", "rope.dimension_count"},
+    {"latent_key_dim", "", "attention.key_length_mla"},
+    {"latent_value_dim", "v_head_dim", "attention.value_length_mla"},
+    {"pairs_are_neighbours", "rope_interleave", ""},
+    {"index_heads", "index_n_heads", "attention.indexer.head_count"},
+    {"index_head_dim", "index_head_dim", "attention.indexer.key_length"},
+    {"index_keys", "index_topk", "attention.indexer.top_k"},
+    // Delta net.
+    {"delta_key_heads", "linear_num_key_heads", "ssm.group_count"},
+    {"delta_value_heads", "linear_num_value_heads", "ssm.time_step_rank"},
+    {"delta_key_dim", "linear_key_head_dim", "ssm.state_size"},
+    {"delta_value_dim", "linear_value_head_dim", ""},
+    {"delta_value_size", "", "ssm.inner_size"},
+    {"delta_conv_width", "linear_conv_kernel_dim", "ssm.conv_kernel"},
+    // Feed-forward and experts.
+    {"ffn_width", "intermediate_size", "feed_forward_length"},
+    {"ffn_width_beside_experts", "intermediate_size_mlp", "feed_forward_length"},
+    {"ffn_bias", "mlp_bias", ""},
+    {"experts", "num_local_experts|num_experts|n_routed_experts", "expert_count"},
+    {"experts_active", "num_experts_per_tok", "expert_used_count"},
+    {"expert_width", "moe_intermediate_size|intermediate_size",
+     "expert_feed_forward_length|feed_forward_length"},
+    {"shared_experts", "n_shared_experts", "expert_shared_count"},
+    {"shared_width", "shared_expert_intermediate_size", "expert_shared_feed_forward_length"},
+    {"expert_scale", "routed_scaling_factor", "expert_weights_scale"},
+    {"expert_renormalize", "norm_topk_prob", "expert_weights_norm"},
+    {"expert_score", "scoring_func", ""},
+    {"expert_gating", "", "expert_gating_func"},
+    {"expert_method", "topk_method", ""},
+    {"expert_groups", "n_group", "expert_group_count"},
+    {"expert_groups_kept", "topk_group", "expert_group_used_count"},
+    {"dense_layers", "first_k_dense_replace", "leading_dense_block_count"},
+    {"ffn_types", "mlp_layer_types", ""},
+    {"expert_layers", "moe_layers", ""},
+    {"dense_layer_list", "mlp_only_layers", ""},
+    {"expert_interval", "decoder_sparse_step|interleave_moe_layer_step|moe_layer_freq",
+     "interleave_moe_layer_step"},
+    {"unit_limit", "swiglu_limit", "swiglu_clamp_exp"},
+    {"unit_alpha", "swiglu_alpha", ""},
+};
+
+constexpr std::string_view kNoEffect[] = {
+    "_name_or_path",
+    "architectures",
+    "attention_dropout",
+    "aux_loss_alpha",
+    "bos_token_id",
+    "dtype",
+    "ep_size",
+    "eos_token_id",
+    "experts_per_token",  // beside num_experts_per_tok
+    "head_dim",           // where heads have other names for their sizes
+    "initial_context_length",
+    "initializer_range",
+    "is_llama_config",
+    "language_model_only",
+    "model_type",
+    "mtp_num_hidden_layers",
+    "mtp_use_dedicated_embeddings",
+    "output_router_logits",
+    "pad_token_id",
+    "pretraining_tp",
+    "qk_head_dim",
+    "qkv_bias",
+    "quantization_config",  // read where tensors are
+    "rope_interleaved",
+    "router_aux_loss_coef",
+    "router_jitter_noise",
+    "seq_aux",
+    "torch_dtype",
+    "transformers_version",
+    "transformers.js_config",
+    "use_cache",
+    "attn_output_gate",
+    "auto_map",
+    "for_llm_compressor",
+    "mamba_ssm_dtype",
+    "vision_config",
+    "text_config",
+    "image_token_index",
+    "num_key_value_heads",
+};
+
+}  // namespace
+
+std::span<const FieldNames> field_names() { return kFields; }
+std::span<const std::string_view> keys_without_effect() { return kNoEffect; }
+
+}  // namespace orrery::model
