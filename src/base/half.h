@@ -17,7 +17,7 @@ namespace orrery {
   return u16((bits + 0x7fff + (bits >> 16 & 1)) >> 16);
 }
 
-[[nodiscard]] inline f32 f32_from_f16(u16 bits) {
+[[nodiscard]] constexpr f32 f32_from_f16(u16 bits) {
   const u32 sign = u32(bits & 0x8000) << 16;
   const u32 exponent = bits >> 10 & 0x1f, mantissa = bits & 0x3ff;
   if (exponent == 31)

@@ -40,7 +40,9 @@ class OpenCheckpoint final : public Checkpoint {
   }
 
   void drop(const TensorView& tensor) const override {
-    contents_.files[tensor.file].drop(tensor.bytes);
+    if (!tensor.encoding) return contents_.files[tensor.file].drop(tensor.bytes);
+    for (const Encoding::Part& part : tensor.encoding->parts())
+      contents_.files[part.file].drop(part.bytes);
   }
 
   u64 file_bytes() const override {

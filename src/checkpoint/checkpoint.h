@@ -3,8 +3,10 @@
 //
 // Everything in a file is hostile until checked here: after open() every TensorView lies inside its
 // file, has a named format, a shape whose bytes are exactly its extent, and overlaps no other.
-// Shapes are in the order of the mathematics, [rows, cols] (GGUF stores them reversed). It does not
-// know what a tensor is for: names are strings, config values are looked up by key.
+// Shapes are in the order of the mathematics, [rows, cols] (GGUF stores them reversed). A matrix
+// that a quantiser spread over several tensors (values here, scales there) is one view with an
+// Encoding. It does not know what a tensor is for: names are strings, config values are looked up
+// by key.
 #pragma once
 
 #include <filesystem>
@@ -20,26 +22,39 @@
 namespace orrery::checkpoint {
 
 // How the values of a tensor are stored when they are not rows of one Format: spread over several
-// tensors of the file, or in another order.
+// tensors of the file, or in another order. docs/formats/quantized.md has the byte layouts.
 class Encoding {
  public:
+  // A tensor of the file that holds a part of the values; everything of it was checked.
+  struct Part {
+    Bytes bytes;
+    u32 file;
+  };
+
   virtual ~Encoding() = default;
+
   // The format of rows that hold these values with nothing (or nothing that matters) lost, which a
   // loader packs by default.
   [[nodiscard]] virtual Format row_format() const = 0;
+
   // Row `row` of the tensor seen as [rows, cols] (leading dimensions multiplied together) in
-  // `format`, which is kF32 or row_format(). `out` has row_bytes(format, cols). Thread-safe.
-  // An error: damaged values (a scale that is not finite, an index out of range).
+  // `format`, which is kF32 or row_format(). `out` has row_bytes(format, cols). Any thread may call
+  // it, and it allocates nothing. An error: a value that is damaged (a scale that is no finite
+  // number).
   [[nodiscard]] virtual Result<void> read_row(u64 row, Format format, u8* out) const = 0;
+
+  // What the values are read from.
+  [[nodiscard]] virtual const std::vector<Part>& parts() const = 0;
 };
 
 struct TensorView {
   std::string name;
-  Format format;
+  Format format;           // with an encoding: what the file calls it, for people
   std::vector<u64> shape;  // [rows, cols], [experts, rows, cols], [n]; a scalar: []
   Bytes bytes;             // exactly the values, in the file's map (safetensors: at any address)
   u32 file = 0;            // which file of the checkpoint (for drop())
-  std::shared_ptr<const Encoding> encoding = nullptr;  // null: `bytes` are rows of `format`
+  // Null: `bytes` are rows of `format`. Else the values come from here only, and `bytes` is empty.
+  std::shared_ptr<const Encoding> encoding = nullptr;
 };
 
 enum class Kind : u8 { kGguf, kHuggingFace };

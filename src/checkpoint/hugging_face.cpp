@@ -7,6 +7,7 @@
 
 #include "checkpoint/json.h"
 #include "checkpoint/names.h"
+#include "checkpoint/quantized.h"
 #include "checkpoint/safetensors.h"
 
 namespace orrery::checkpoint {
@@ -100,6 +101,9 @@ Result<Contents> read_hugging_face(const fs::path& folder) {
     CHECK_OK(append_shard(contents, kWeights));
   else
     CHECK_OK(append_shards(contents));
+  Result<std::vector<TensorView>> joined = join_quantized(contents.config, contents.tensors);
+  if (!joined) return at(folder.string(), joined.error());
+  contents.tensors = std::move(*joined);
   return contents;
 }
 

@@ -29,8 +29,9 @@ bool contains(std::string_view text, std::string_view part) { return text.find(p
 
 TEST(Safetensors, EveryDtypeScalarsAndEmptyTensors) {
   const std::pair<const char*, u64> dtypes[] = {
-      {"F64", 8}, {"F32", 4}, {"F16", 2}, {"BF16", 2}, {"I64", 8},     {"I32", 4},
-      {"I16", 2}, {"I8", 1},  {"U8", 1},  {"BOOL", 1}, {"F8_E4M3", 1}, {"F8_E5M2", 1}};
+      {"F64", 8},     {"F32", 4},     {"F16", 2},    {"BF16", 2}, {"I64", 8},
+      {"I32", 4},     {"I16", 2},     {"I8", 1},     {"U8", 1},   {"BOOL", 1},
+      {"F8_E4M3", 1}, {"F8_E5M2", 1}, {"F8_E8M0", 1}};
   for (const auto& [dtype, bytes] : dtypes) {
     const std::string file = safetensors(fmt::format(R"({{"__metadata__":{{"format":"pt"}},
           "m":{{"dtype":"{0}","shape":[2,3],"data_offsets":[{1},{2}]}},

@@ -22,10 +22,11 @@ constexpr u64 kDimensionsMax = 8;
 
 std::optional<Format> format_of(std::string_view dtype) {
   constexpr std::pair<std::string_view, Format> kDtypes[] = {
-      {"F64", Format::kF64},   {"F32", Format::kF32},         {"F16", Format::kF16},
-      {"BF16", Format::kBF16}, {"I64", Format::kI64},         {"I32", Format::kI32},
-      {"I16", Format::kI16},   {"I8", Format::kI8},           {"U8", Format::kU8},
-      {"BOOL", Format::kBool}, {"F8_E4M3", Format::kF8_E4M3}, {"F8_E5M2", Format::kF8_E5M2}};
+      {"F64", Format::kF64},        {"F32", Format::kF32},         {"F16", Format::kF16},
+      {"BF16", Format::kBF16},      {"I64", Format::kI64},         {"I32", Format::kI32},
+      {"I16", Format::kI16},        {"I8", Format::kI8},           {"U8", Format::kU8},
+      {"BOOL", Format::kBool},      {"F8_E4M3", Format::kF8_E4M3}, {"F8_E5M2", Format::kF8_E5M2},
+      {"F8_E8M0", Format::kF8_E8M0}};
   for (const auto& [name, format] : kDtypes)
     if (name == dtype) return format;
   return std::nullopt;

@@ -4,6 +4,8 @@
 
 #include <cstring>
 
+#include "kernels/grid_blocks.h"
+
 namespace orrery::kernels {
 namespace {
 
@@ -137,6 +139,36 @@ void read_iq4_xs(const u8* from, BlockS& to) {
   for (u8& q : to.q) q = kNonLinear[q];
 }
 
+// Digits 0, 1, 2 (for -1, 0, 1) under one d: as a q with a min of 1.
+void set_ternary_scales(u16 d, BlockS& to) {
+  to.d = to.dmin = d;
+  std::memset(to.scale, 1, sizeof to.scale);
+  std::memset(to.min, 1, sizeof to.min);
+}
+
+// A byte is a fraction of 256 whose digits in base 3 are the values: `count` bytes hold `digits`
+// runs of `count` values.
+u8* read_base_3(const u8* from, u32 count, u32 digits, u8* q) {
+  u8 power = 1;
+  for (u32 digit = 0; digit < digits; ++digit, power = u8(power * 3))
+    for (u32 k = 0; k < count; ++k) *q++ = u8(u8(from[k] * power) * 3 >> 8);
+  return q;
+}
+
+// q[48] (five digits each), q[4] (four digits), d
+void read_tq1_0(const u8* from, BlockS& to) {
+  u8* q = read_base_3(from, 32, 5, to.q);
+  q = read_base_3(from + 32, 16, 5, q);
+  read_base_3(from + 48, 4, 4, q);
+  set_ternary_scales(load_u16(from + 52), to);
+}
+
+// q[64], d
+void read_tq2_0(const u8* from, BlockS& to) {
+  read_pairs_of_bits(from, to.q);
+  set_ternary_scales(load_u16(from + 64), to);
+}
+
 }  // namespace
 
 FormatShape shape_of(Format format) {
@@ -165,6 +197,20 @@ FormatShape shape_of(Format format) {
       return {FormatShape::kS, 32, false};
     case Format::kIQ4_XS:
       return {FormatShape::kS, 128, false};
+    case Format::kTQ1_0:
+    case Format::kTQ2_0:
+      return {FormatShape::kS, 0, true};
+    case Format::kIQ2_XXS:
+    case Format::kIQ2_XS:
+    case Format::kIQ2_S:
+      return {FormatShape::kS, 128, false, 0.125f};
+    case Format::kIQ3_XXS:
+      return {FormatShape::kS, 128, false, 0.25f};
+    case Format::kIQ3_S:
+      return {FormatShape::kS, 128, false, 1, -15};
+    case Format::kIQ1_S:
+    case Format::kIQ1_M:
+      return {FormatShape::kS, 128, false, 0.125f, -9};
     default:
       return {FormatShape::kNone, 0, false};
   }
@@ -214,8 +260,12 @@ void read_block(Format format, const u8* from, BlockS& to) {
       return read_q6_k(from, to);
     case Format::kIQ4_XS:
       return read_iq4_xs(from, to);
+    case Format::kTQ1_0:
+      return read_tq1_0(from, to);
+    case Format::kTQ2_0:
+      return read_tq2_0(from, to);
     default:
-      std::memset(&to, 0, sizeof to);
+      if (!read_grid_block(format, from, to)) std::memset(&to, 0, sizeof to);
   }
 }
 

@@ -26,10 +26,15 @@ struct BlockS {
 };
 
 // What q is stored with, so that it is unsigned: the offset that the arithmetic takes away again.
+// IQ formats also have a factor of d, a power of two (weight = d_factor * d * ...), and those whose
+// values are the odd numbers from `lowest` to -lowest are packed as nibbles with a min: half of the
+// bytes, and only d is rounded.
 struct FormatShape {
   enum Kind : u8 { kNone, kE, kS } kind;
   u8 offset;
   bool min;
+  f32 d_factor = 1;
+  i32 lowest = 0;  // 0: packed as they are
 };
 [[nodiscard]] FormatShape shape_of(Format format);
 

@@ -6,7 +6,7 @@
 #include <cmath>
 #include <cstring>
 
-#include "base/half.h"
+#include "base/float8.h"
 #include "kernels/blocks.h"
 #include "kernels/packed.h"
 
@@ -36,7 +36,7 @@ void decode_s(Format format, FormatShape shape, const u8* from, u64 n, f32* to) 
   for (u64 at = 0; at < n; at += 256, from += info(format).block_bytes) {
     BlockS block;
     read_block(format, from, block);
-    const f32 d = f32_from_f16(block.d), dmin = f32_from_f16(block.dmin);
+    const f32 d = f32_from_f16(block.d) * shape.d_factor, dmin = f32_from_f16(block.dmin);
     for (u32 k = 0; k < 256; ++k) {
       const f32 scale = d * f32(block.scale[k / 16]), min = dmin * f32(block.min[k / 16]);
       const f32 product = scale * f32(i32(block.q[k]) - shape.offset);
@@ -45,16 +45,50 @@ void decode_s(Format format, FormatShape shape, const u8* from, u64 n, f32* to) 
   }
 }
 
-// OCP microscaling FP4 (e2m1) with a shared power of two: the table holds the values doubled, so
-// the scale is half of 2^(e - 127), and its two smallest are subnormal.
+// The values of OCP's FP4 (e2m1), doubled.
+constexpr i8 kDoubledE2m1[16] = {0, 1, 2, 3, 4, 6, 8, 12, 0, -1, -2, -3, -4, -6, -8, -12};
+
+// OCP microscaling FP4 with a shared power of two: the values are doubled, so the scale is half of
+// 2^(e - 127), and its two smallest are subnormal.
 void decode_mxfp4(const u8* from, u64 n, f32* to) {
-  static constexpr i8 kValues[16] = {0, 1, 2, 3, 4, 6, 8, 12, 0, -1, -2, -3, -4, -6, -8, -12};
   for (u64 at = 0; at < n; at += 32, from += 17) {
     const u32 e = from[0];
     const f32 d = std::bit_cast<f32>(e < 2 ? 0x00200000u << e : (e - 1) << 23);
     for (u32 k = 0; k < 32; ++k)
-      to[at + k] = d * f32(kValues[k < 16 ? from[1 + k] & 15 : from[k - 15] >> 4]);
+      to[at + k] = d * f32(kDoubledE2m1[k < 16 ? from[1 + k] & 15 : from[k - 15] >> 4]);
   }
+}
+
+// d * (-1, 0 or 1), not the difference that it is packed as: a zero has the sign of d.
+void decode_ternary(Format format, const u8* from, u64 n, f32* to) {
+  for (u64 at = 0; at < n; at += 256, from += info(format).block_bytes) {
+    BlockS block;
+    read_block(format, from, block);
+    const f32 d = f32_from_f16(block.d);
+    for (u32 k = 0; k < 256; ++k) to[at + k] = d * f32(i32(block.q[k]) - 1);
+  }
+}
+
+// Four scales (e4m3 without a sign), then for each of them 16 values of e2m1 in 8 bytes, low
+// nibbles first. The values are doubled as in MXFP4, so the scale is half.
+void decode_nvfp4(const u8* from, u64 n, f32* to) {
+  for (u64 at = 0; at < n; at += 64, from += 36)
+    for (u32 group = 0; group < 4; ++group) {
+      const u32 bits = from[group], exponent = bits >> 3 & 15, mantissa = bits & 7;
+      f32 d = f32(mantissa) * 0x1p-10f;
+      if (exponent) d = std::bit_cast<f32>((exponent + 119) << 23 | mantissa << 20);
+      if (bits == 0x7f) d = 0;  // NaN in e4m3
+      const u8* q = from + 4 + 8 * group;
+      for (u32 k = 0; k < 16; ++k)
+        to[at + 16 * group + k] = d * f32(kDoubledE2m1[k < 8 ? q[k] & 15 : q[k - 8] >> 4]);
+    }
+}
+
+constexpr Float8Table kE4m3 = float8_table(f32_from_f8_e4m3);
+constexpr Float8Table kE5m2 = float8_table(f32_from_f8_e5m2);
+
+void decode_float8(const Float8Table& table, const u8* from, u64 n, f32* to) {
+  for (u64 i = 0; i < n; ++i) to[i] = table[from[i]];
 }
 
 // False when one of the f16 at `offset` of each block has all its exponent bits set.
@@ -62,6 +96,19 @@ bool all_finite_f16(const u8* from, u64 blocks, u64 stride, u64 offset) {
   bool finite = true;
   for (u64 i = 0; i < blocks; ++i)
     finite &= (load<u16>(from + i * stride + offset, 0) & 0x7c00) != 0x7c00;
+  return finite;
+}
+
+// The same for formats that are packed with a min of -lowest * d, which is the largest.
+bool all_finite_mins(Format format, const u8* from, u64 blocks) {
+  const FormatShape shape = shape_of(format);
+  bool finite = true;
+  for (u64 i = 0; i < blocks; ++i, from += info(format).block_bytes) {
+    BlockS block;
+    read_block(format, from, block);
+    const f32 min = f32(-shape.lowest) * (f32_from_f16(block.d) * shape.d_factor);
+    finite &= (f16_from_f32(min) & 0x7c00) != 0x7c00 && (block.d & 0x7c00) != 0x7c00;
+  }
   return finite;
 }
 
@@ -82,6 +129,9 @@ bool can_decode(Format format) {
     case Format::kBF16:
     case Format::kF64:
     case Format::kMXFP4:
+    case Format::kNVFP4:
+    case Format::kF8_E4M3:
+    case Format::kF8_E5M2:
       return true;
     default:
       return shape_of(format).kind != FormatShape::kNone;
@@ -104,6 +154,19 @@ bool decode(Format format, const u8* from, u64 n, f32* to) {
       return true;
     case Format::kMXFP4:
       decode_mxfp4(from, n, to);
+      return true;
+    case Format::kNVFP4:
+      decode_nvfp4(from, n, to);
+      return true;
+    case Format::kF8_E4M3:
+      decode_float8(kE4m3, from, n, to);
+      return true;
+    case Format::kF8_E5M2:
+      decode_float8(kE5m2, from, n, to);
+      return true;
+    case Format::kTQ1_0:
+    case Format::kTQ2_0:
+      decode_ternary(format, from, n, to);
       return true;
     default:
       break;
@@ -132,6 +195,20 @@ bool all_finite(Format format, const u8* from, u64 n) {
       for (u64 i = 0; i < blocks; ++i)
         finite &= from[17 * i] <= 252;  // 12 * 2^(e - 128) overflows above
       return finite;
+    case Format::kNVFP4:
+      return true;  // its scales have no infinity, and the NaN counts as zero
+    case Format::kF8_E4M3:
+      return all_finite_in<u8>(from, n, 0x7f);
+    case Format::kF8_E5M2:
+      return all_finite_in<u8>(from, n, 0x7c);
+    case Format::kTQ1_0:
+      return all_finite_f16(from, blocks, 54, 52);
+    case Format::kTQ2_0:
+      return all_finite_f16(from, blocks, 66, 64);
+    case Format::kIQ3_S:
+    case Format::kIQ1_S:
+    case Format::kIQ1_M:
+      return all_finite_mins(format, from, blocks);
     case Format::kQ2_K:
       return all_finite_f16(from, blocks, 84, 80) && all_finite_f16(from, blocks, 84, 82);
     case Format::kQ3_K:

@@ -3,7 +3,7 @@
 //
 // A quantised row is read block by block into plain integers (kernels/blocks.h) and its dwords of
 // four neighbouring k are dealt out to the panel; floats are widened and dealt out by k. It only
-// moves and regroups bits: no value changes, which is why any bytes are safe here.
+// moves and regroups bits (and rounds d of the IQ formats): any bytes are safe here.
 #include <cstring>
 
 #include "base/half.h"
@@ -106,12 +106,28 @@ void pack_header_s(Layout layout, const BlockS& block, u32 row, u8* out) {
   if (layout == Layout::kS2M) store_u16(out + kMinOffset16 + 2 * row, block.dmin);
 }
 
+// What a block needs before it is dealt out where its format is no layout (FormatShape).
+void fit_to_layout(const FormatShape& shape, BlockS& block) {
+  const f32 d = f32_from_f16(block.d) * shape.d_factor;
+  if (shape.lowest == 0) {
+    block.d = f16_from_f32(d);
+    return;
+  }
+  block.d = f16_from_f32(2 * d);
+  block.dmin = f16_from_f32(f32(-shape.lowest) * d);
+  for (u32 j = 0; j < 16; ++j) block.min[j] = u8(block.scale[j]);
+  for (u8& q : block.q) q = u8((i32(q) - shape.offset - shape.lowest) / 2);
+}
+
 void pack_row_s(Format format, const LayoutInfo& layout, const u8* from, u32 cols, u32 row,
                 u8* out) {
   const u32 file_bytes = info(format).block_bytes;
+  const FormatShape shape = shape_of(format);
+  const bool fits = shape.d_factor == 1 && shape.lowest == 0;
   for (u32 k = 0; k < cols; k += kBlockDepth, from += file_bytes, out += block_bytes(layout, 8)) {
     BlockS block;
     read_block(format, from, block);
+    if (!fits) fit_to_layout(shape, block);
     pack_header_s(layout.layout, block, row, out);
     u8* data = out + header_bytes(layout, 8);
     for (u32 j = 0; j < 8; ++j)
@@ -166,9 +182,11 @@ Result<Layout> layout_for(Format format, bool exact) {
     case Format::kF16:
       return Layout::kF16;
     case Format::kBF16:
+    case Format::kF8_E4M3:
+    case Format::kF8_E5M2:
+    case Format::kMXFP4:  // four bits and a power of two: exact in bf16
+    case Format::kNVFP4:  // two significant bits times four
       return Layout::kBf16;
-    case Format::kMXFP4:
-      return Layout::kBf16;  // four bits and a power of two: exact in bf16
     case Format::kQ4_0:
       return Layout::kE4;
     case Format::kQ4_1:
@@ -180,6 +198,7 @@ Result<Layout> layout_for(Format format, bool exact) {
     case Format::kQ5_1:
       return Layout::kE8M;
     case Format::kQ4_K:
+    case Format::kIQ3_S:
       return Layout::kS4M;
     case Format::kQ5_K:
       return Layout::kS8M;
@@ -187,8 +206,16 @@ Result<Layout> layout_for(Format format, bool exact) {
       return Layout::kS6;
     case Format::kQ3_K:
     case Format::kIQ4_XS:
+    case Format::kIQ2_XXS:
+    case Format::kIQ2_XS:
+    case Format::kIQ2_S:
+    case Format::kIQ3_XXS:
       return Layout::kS8;
     case Format::kQ2_K:
+    case Format::kIQ1_S:
+    case Format::kIQ1_M:
+    case Format::kTQ1_0:
+    case Format::kTQ2_0:
       return Layout::kS2M;
     default:
       return Layout::kF32;

@@ -30,7 +30,7 @@ rung_options(x86_avx_vnni/install.cpp ${avx2_flags} -mavxvnni)
 rung_options(x86_avx512/install.cpp ${avx512_flags})
 rung_options(x86_avx512_vnni/install.cpp ${avx512_flags} -mavx512vnni)
 # Packing is most of what loading a model costs: plain loops that -O3 makes twice as fast.
-foreach(source pack.cpp blocks.cpp decode.cpp)
+foreach(source pack.cpp blocks.cpp grid_blocks.cpp decode.cpp encode.cpp)
   rung_options(${source} -O3)
 endforeach()
 # Test builds of the rungs over emulated instructions (emulated/).

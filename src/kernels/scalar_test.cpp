@@ -28,13 +28,16 @@ f64 activation(const Activations& x, u32 column, u32 k) {
   return 0;
 }
 
+// Without the formats whose packed values are rounded (IQ1, IQ3_S): decode_test holds those.
 class ScalarMatmul : public testing::TestWithParam<Format> {};
 INSTANTIATE_TEST_SUITE_P(Layouts, ScalarMatmul,
                          testing::Values(Format::kF32, Format::kF16, Format::kBF16, Format::kQ4_0,
                                          Format::kQ4_1, Format::kQ8_0, Format::kQ5_0, Format::kQ5_1,
                                          Format::kIQ4_NL, Format::kQ2_K, Format::kQ3_K,
                                          Format::kQ4_K, Format::kQ5_K, Format::kQ6_K,
-                                         Format::kIQ4_XS, Format::kMXFP4),
+                                         Format::kIQ4_XS, Format::kMXFP4, Format::kNVFP4,
+                                         Format::kIQ2_XS, Format::kIQ3_XXS, Format::kTQ1_0,
+                                         Format::kTQ2_0),
                          [](const auto& test) { return std::string(name(test.param)); });
 
 TEST_P(ScalarMatmul, IsTheProductInDoubles) {

@@ -43,7 +43,12 @@ inline std::vector<u32> scale_offsets(Format format) {
     case Format::kQ4_K:
     case Format::kQ5_K:
       return {0, 2};
+    case Format::kTQ1_0:
+      return {52};
+    case Format::kTQ2_0:
+      return {64};
     case Format::kMXFP4:
+    case Format::kNVFP4:
     case Format::kF32:
     case Format::kF16:
     case Format::kBF16:
