@@ -91,7 +91,8 @@ def add_mtp(case, disk: dict) -> dict:
 def wrapper_config(case):
     kind, _, eyes = WRAPPERS[case.family]
     text = case.make_config().to_dict() | {"model_type": case.family}
-    return kind(text_config=text, vision_config=dict(eyes))
+    tied = case.settings()["tie_word_embeddings"]
+    return kind(text_config=text, vision_config=dict(eyes), tie_word_embeddings=tied)
 
 
 def wrap(case, tensors: dict) -> dict:

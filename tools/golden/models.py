@@ -23,6 +23,7 @@ import numpy as np
 import torch
 import transformers
 
+import _deepseek_cases
 import _gpt_oss_cases
 import _llama_cases
 import _mistral_cases
@@ -48,6 +49,7 @@ CASES = [
     *_qwen_cases.CASES,
     *_mistral_cases.CASES,
     *_gpt_oss_cases.CASES,
+    *_deepseek_cases.CASES,
 ]
 
 
