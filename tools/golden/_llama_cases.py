@@ -44,4 +44,20 @@ NUMBERED = [
     *(Case(f"llama_{form.lower()}", WIDE, form) for form in ("Q2_K", "Q3_K", "Q4_K", "Q5_K", "Q6_K", "IQ4_XS")),
     Case("llama_q4_k_m", WIDE | {"num_hidden_layers": 2, "num_key_value_heads": 2}, "Q4_K_M"),
 ]
-CASES = []
+YARN = {"rope_type": "yarn", "rope_theta": 10000.0, "factor": 4.0, "original_max_position_embeddings": 64}
+LONG = {
+    "rope_type": "longrope",
+    "rope_theta": 10000.0,
+    "original_max_position_embeddings": 64,
+    "short_factor": [1.0, 1.05, 1.1, 1.2, 1.3, 1.4, 1.5, 1.6],
+    "long_factor": [1.0, 1.5, 2.0, 2.5, 3.0, 4.0, 5.0, 6.0],
+}
+CASES = [
+    # The factor of the cosines, 1 + 0.1 ln 4, is left to be inferred.
+    Case("llama_rope_yarn", {"rope_parameters": YARN}, ablations=(UNSCALED, {"rope_parameters": YARN | {"attention_factor": 1.0}})),
+    Case("llama_rope_yarn_explicit", {"rope_parameters": YARN | {"attention_factor": 1.3, "beta_fast": 8.0, "beta_slow": 2.0}}, config="older", ablations=(UNSCALED, {"rope_parameters": YARN | {"attention_factor": 1.3}})),
+    # Scaled only in a sequence longer than max_position_embeddings; greedy stays below.
+    Case("llama_rope_dynamic", {"max_position_embeddings": 64, "rope_parameters": {"rope_type": "dynamic", "rope_theta": 10000.0, "factor": 4.0}}, config="older", ablations=({"rope_parameters": PLAIN_ROPE},)),
+    # The long factors rule every position of a sequence longer than 64; greedy stays below.
+    Case("llama_rope_longrope", {"rope_parameters": LONG}, ablations=(UNSCALED, {"rope_parameters": LONG | {"long_factor": LONG["short_factor"]}})),
+]

@@ -119,11 +119,12 @@ class Case:
     family: str = "llama"
     shards: int = 1
     # config.json: "saved" is what save_pretrained writes, "plain" the settings alone, "old" the same
-    # with rope_theta, rope_scaling and torch_dtype.
+    # with rope_theta, rope_scaling and torch_dtype, "older" with a `type` of the scaling.
     config: str = "saved"
     published: dict = dataclasses.field(default_factory=dict)  # keys on top, as publishers write
-    # From what save_pretrained would write to what is published, both {name: tensor}.
-    layout: object = None
+    # Where the files differ from what save_pretrained writes (_tiny_layouts.py): "wrap", "fuse",
+    # "mtp", "prediction", "mxfp4".
+    layout: tuple = ()
     # Changes of config that must move the logits: proof that the case tests what it is there for.
     ablations: tuple = ()
 

@@ -22,7 +22,7 @@ def selection(router, logits: torch.Tensor):
     else:
         scores = logits.softmax(-1, dtype=torch.float32)
     groups = getattr(router, "num_group", None) or 1
-    if groups == 1:
+    if groups == 1 or getattr(router, "topk_method", None) == "greedy":
         return scores, no_gap
     # DeepSeek-V2 goes by the best of a group, all later ones by the sum of the two best.
     best = 1 if kind.startswith("DeepseekV2") else 2

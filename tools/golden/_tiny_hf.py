@@ -8,6 +8,7 @@ import torch
 from safetensors.torch import save_file
 from transformers.core_model_loading import revert_weight_conversion
 
+import _tiny_layouts as layouts
 import _tiny_tokenizer
 from _tiny_case import FAMILIES, Case
 
@@ -26,29 +27,53 @@ def rounded(arrays: dict, form: str) -> dict:
     }
 
 
-def on_disk(case: Case, model, tensors: dict) -> dict:
-    """From the names (and fused experts) of the classes in memory to those of files."""
-    result = revert_weight_conversion(model, tensors)
-    if case.layout is not None:
-        result = case.layout(result)
-    return {name: tensor.contiguous().clone() for name, tensor in sorted(result.items())}
+def on_disk(case: Case, model, tensors: dict) -> tuple[dict, dict]:
+    """From the names (and fused experts) of the classes in memory to those of files; also what the
+    files mean by the former names."""
+    if "wrap" in case.layout:
+        disk = layouts.wrap(case, tensors)
+    else:
+        disk = revert_weight_conversion(model, tensors)
+    if "fuse" in case.layout:
+        disk = layouts.fuse_experts(disk)
+    if "mtp" in case.layout:
+        disk = layouts.add_mtp(case, disk)
+    if "prediction" in case.layout:
+        disk = layouts.add_prediction_layer(case, disk)
+    changed = {}
+    if "mxfp4" in case.layout:
+        disk, changed = layouts.pack_experts(disk)
+    disk = {name: tensor.contiguous().clone() for name, tensor in sorted(disk.items())}
+    return disk, tensors | changed
+
+
+def saved_config(case: Case, dtype: torch.dtype) -> dict:
+    """What save_pretrained writes."""
+    config, kind = case.make_config(), FAMILIES[case.family].model
+    if "wrap" in case.layout:
+        config, kind = layouts.wrapper_config(case), layouts.WRAPPERS[case.family][1]
+        config.text_config.dtype = config.vision_config.dtype = dtype
+    config.architectures, config.dtype = [kind.__name__], dtype
+    return json.loads(config.to_json_string(use_diff=True))
 
 
 def config_json(case: Case, transformers_version: str) -> dict:
-    kind = FAMILIES[case.family].model
     dtype = TORCH_DTYPE[case.form]
     name = str(dtype).removeprefix("torch.")
     if case.config == "saved":
-        config = case.make_config()
-        config.architectures, config.dtype = [kind.__name__], dtype
-        return json.loads(config.to_json_string(use_diff=True)) | case.published
-    result = {"architectures": [kind.__name__], "model_type": case.family} | case.settings()
+        return saved_config(case, dtype) | case.published
+    kind = FAMILIES[case.family].model.__name__
+    result = {"architectures": [kind], "model_type": case.family} | case.settings()
     if case.config == "plain":
         versions = {"dtype": name, "transformers_version": transformers_version}
         return result | versions | case.published
     rope = dict(result.pop("rope_parameters"))
     result["rope_theta"] = rope.pop("rope_theta")
+    if "partial_rotary_factor" in rope:
+        result["partial_rotary_factor"] = rope.pop("partial_rotary_factor")
     result["rope_scaling"] = rope if rope["rope_type"] != "default" else None
+    if case.config == "older" and result["rope_scaling"] is not None:
+        rope["type"] = rope.pop("rope_type")
     return result | {"torch_dtype": name, "transformers_version": "4.45.0"} | case.published
 
 

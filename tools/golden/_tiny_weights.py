@@ -8,6 +8,7 @@ import numpy as np
 LAYER_GAIN = 0.4
 # A token's experts share its output: their weights sum to one or less.
 EXPERT_GAIN = 1.5
+CLAMPED_GAIN = 4.0  # so that some reach gpt-oss's limit of 7
 TRANSPOSED = ("gpt_oss", "llama4_text")  # experts of [inputs, outputs]
 ONE_PLUS = ("qwen3_next", "qwen3_5_text", "qwen3_5_moe_text")  # norms multiply by 1 + weight
 
@@ -38,8 +39,12 @@ def spread(name: str, shape, config) -> float:
         return 0.5
     if name.endswith(("mlp.gate.weight", "router.weight")):
         return 1.5 / math.sqrt(inputs)
+    if name.endswith(".experts.gate_up_proj") and config.model_type == "gpt_oss":
+        return CLAMPED_GAIN / math.sqrt(inputs)
     if ".experts.down_proj" in name:
         scale = getattr(config, "routed_scaling_factor", 1.0)
+        if config.model_type == "gpt_oss":
+            scale = CLAMPED_GAIN**2
         return EXPERT_GAIN * LAYER_GAIN * stream / scale / math.sqrt(inputs)
     if any(part in name for part in (".o_proj.", ".down_proj.", ".out_proj.")):
         return LAYER_GAIN * stream / math.sqrt(inputs)
