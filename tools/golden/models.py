@@ -25,6 +25,7 @@ import transformers
 
 import _deepseek_cases
 import _gpt_oss_cases
+import _hybrid_cases
 import _llama_cases
 import _mistral_cases
 import _qwen_cases
@@ -50,6 +51,7 @@ CASES = [
     *_mistral_cases.CASES,
     *_gpt_oss_cases.CASES,
     *_deepseek_cases.CASES,
+    *_hybrid_cases.CASES,
 ]
 
 
