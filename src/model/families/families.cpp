@@ -54,6 +54,18 @@ constexpr Missing kMissing[] = {
     {"Bert", "an encoder"},
 };
 
+// Models that also see keep the language model's settings apart: "mistral4" or "llama4_text" there
+// is a family's name.
+Result<const Family*> family_of_text(const checkpoint::Config& config) {
+  TRY(const auto type, config.get_string("text_config.model_type"));
+  if (!type) return nullptr;
+  std::string_view name = *type;
+  if (name.ends_with("_text")) name.remove_suffix(5);
+  for (const Family& family : families())
+    if (!family.architecture.empty() && family.name == name) return &family;
+  return nullptr;
+}
+
 // The architecture's name in this checkpoint.
 Result<std::string> architecture_of(const checkpoint::Checkpoint& checkpoint) {
   const checkpoint::Config& config = checkpoint.config();
@@ -85,14 +97,12 @@ const std::vector<Family>& families() {
       {"llama", "LlamaForCausalLM", "", llama},
       // GGUF files of LLaMA, Mistral and Mixtral carry one name; what they have stands in the file.
       {"llama", "", "llama", mixtral, kNeighbours},
-      {"llama4", "Llama4ForCausalLM", "", llama4, kNeighbours},
-      {"llama4", "Llama4ForConditionalGeneration", "llama4", llama4, kNeighbours},
+      {"llama4", "Llama4ForCausalLM", "llama4", llama4, kNeighbours},
       {"smollm3", "SmolLM3ForCausalLM", "", smollm3},
       {"smollm3", "", "smollm3", smollm3, kNeighbours},
       {"mistral", "MistralForCausalLM", "", mistral},
       {"ministral", "MinistralForCausalLM", "", mistral},
       {"ministral3", "Ministral3ForCausalLM", "", ministral3},
-      {"ministral3", "Mistral3ForConditionalGeneration", "", ministral3},
       {"ministral3", "", "mistral3", ministral3, kNeighbours},
       {"mixtral", "MixtralForCausalLM", "", mixtral},
       {"mistral4", "Mistral4ForCausalLM", "mistral4", mistral4, kNeighbours},
@@ -103,10 +113,8 @@ const std::vector<Family>& families() {
       {"qwen3_next", "Qwen3NextForCausalLM", "", qwen3_next, kHybrid},
       {"qwen3_next", "", "qwen3next", qwen3_next, kHybridGguf},
       {"qwen3_5", "Qwen3_5ForCausalLM", "", qwen3_5, kHybrid},
-      {"qwen3_5", "Qwen3_5ForConditionalGeneration", "", qwen3_5, kHybrid},
       {"qwen3_5", "", "qwen35", qwen3_5, kHybridGguf},
       {"qwen3_5_moe", "Qwen3_5MoeForCausalLM", "", qwen3_5_moe, kHybrid},
-      {"qwen3_5_moe", "Qwen3_5MoeForConditionalGeneration", "", qwen3_5_moe, kHybrid},
       {"qwen3_5_moe", "", "qwen35moe", qwen3_5_moe, kHybridGguf},
       {"deepseek_v2", "DeepseekV2ForCausalLM", "", deepseek_v2, kNeighbours},
       {"deepseek_v3", "DeepseekV3ForCausalLM", "", deepseek_v3, kNeighbours},
@@ -122,18 +130,21 @@ const std::vector<Family>& families() {
 Result<Description> describe(const checkpoint::Checkpoint& checkpoint) {
   TRY(const std::string architecture, architecture_of(checkpoint));
   const bool gguf = checkpoint.kind() == checkpoint::Kind::kGguf;
-  for (const Family& family : families()) {
-    if ((gguf ? family.gguf : family.architecture) != architecture) continue;
-    const Fields fields(checkpoint);
-    Description description{{}, family.storage};
-    TRY(description.spec, family.describe(fields));
-    description.spec.family = family.name;
-    TRY(description.storage.neighbour_pairs,
-        fields.flag_or("pairs_are_neighbours", family.storage.neighbour_pairs));
-    CHECK_OK(check(description.spec));
-    return description;
+  const Family* family = nullptr;
+  for (const Family& row : families())
+    if ((gguf ? row.gguf : row.architecture) == architecture) family = &row;
+  if (!family && !gguf) {
+    TRY(family, family_of_text(checkpoint.config()));
   }
-  return unsupported(architecture, gguf);
+  if (!family) return unsupported(architecture, gguf);
+  const Fields fields(checkpoint);
+  Description description{{}, family->storage};
+  TRY(description.spec, family->describe(fields));
+  description.spec.family = family->name;
+  TRY(description.storage.neighbour_pairs,
+      fields.flag_or("pairs_are_neighbours", family->storage.neighbour_pairs));
+  CHECK_OK(check(description.spec));
+  return description;
 }
 
 }  // namespace orrery::model

@@ -86,8 +86,8 @@ constexpr std::string_view kNoEffect[] = {
     "dtype",
     "ep_size",
     "eos_token_id",
-    "experts_per_token",  // beside num_experts_per_tok
-    "head_dim",           // where heads have other names for their sizes
+    "experts_per_token",
+    "head_dim",  // where heads have other names for their sizes
     "initial_context_length",
     "initializer_range",
     "is_llama_config",
