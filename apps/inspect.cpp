@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <map>
+#include <set>
 
 #include "apps/command.h"
 #include "apps/files.h"
@@ -58,10 +59,12 @@ struct FormatUse {
 };
 std::map<std::string_view, FormatUse> formats_of(const Facts& facts) {
   std::map<std::string_view, FormatUse> uses;
-  for (const checkpoint::TensorView* view : facts.binding.views) {
-    FormatUse& use = uses[name(view->format)];
+  std::set<const checkpoint::TensorView*> seen;  // one tensor may serve several roles
+  for (const model::Stored& source : facts.binding.sources) {
+    if (!seen.insert(source.view).second) continue;
+    FormatUse& use = uses[name(source.view->format)];
     ++use.tensors;
-    use.bytes += view->bytes.size();
+    use.bytes += source.view->bytes.size();
   }
   return uses;
 }

@@ -10,30 +10,62 @@ namespace {
 using kernels::Isa;
 using kernels::Kernels;
 
-template <typename... Cases>
-struct Overload : Cases... {
-  using Cases::operator()...;
-};
+std::string with(std::string text, bool has, std::string_view what) {
+  return has ? fmt::format("{}, {}", text, what) : text;
+}
 
 std::string attention_text(const model::GroupedAttention& a) {
   std::string text =
       fmt::format("attention of {} heads ({} of keys) of {}", a.heads, a.kv_heads, a.head_dim);
   if (a.window) text += fmt::format(", window {}", a.window);
-  if (a.qkv_bias || a.output_bias) text += ", biases";
-  if (!a.rope) text += ", no rope";
-  return text;
+  if (a.chunk) text += fmt::format(", chunks of {}", a.chunk);
+  text = with(text, a.qkv_bias || a.output_bias, "biases");
+  text = with(text, a.qk_norm == model::QkNorm::kBeforeRope, "head norms");
+  text = with(text, a.qk_norm == model::QkNorm::kPlainAfterRope, "plain head norms");
+  text = with(text, a.gate, "gated");
+  text = with(text, a.sinks, "sinks");
+  text = with(text, a.temperature.scale != 0, "growing queries");
+  return with(text, !a.rope, "no rope");
+}
+
+std::string attention_text(const model::LatentAttention& a) {
+  std::string text =
+      fmt::format("latent attention of {} heads (keys {} + {}, values {}) from latents of {} + {}",
+                  a.heads, a.nope_dim, a.rope_dim, a.value_dim, a.kv_rank, a.rope_dim);
+  if (a.query_rank) text += fmt::format(", queries from {}", a.query_rank);
+  if (a.indexer.heads)
+    text += fmt::format(", {} keys chosen by {} heads of {}", a.indexer.keys_max, a.indexer.heads,
+                        a.indexer.head_dim);
+  text = with(text, a.temperature.scale != 0, "growing queries");
+  return with(text, a.bias, "biases");
+}
+
+std::string attention_text(const model::DeltaNet& d) {
+  return fmt::format("delta net of {} heads ({} of keys), state {} x {}, convolution of {}",
+                     d.value_heads, d.key_heads, d.key_dim, d.value_dim, d.conv_width);
+}
+
+std::string ffn_text(const model::DenseFfn& f) {
+  return with(fmt::format("ffn {}", f.width), f.bias, "biases");
+}
+
+std::string ffn_text(const model::ExpertFfn& f) {
+  const model::Router& r = f.router;
+  std::string text = fmt::format("{} of {} experts of {} by {}", f.active, f.experts, f.width,
+                                 r.score == model::Router::Score::kSoftmax ? "softmax" : "sigmoid");
+  if (r.groups_kept < r.groups) text += fmt::format(" in {} of {} groups", r.groups_kept, r.groups);
+  text = with(text, r.selection_bias, "selection bias");
+  text = with(text, r.renormalize, "renormalised");
+  if (r.scale != 1) text += fmt::format(", times {}", r.scale);
+  text = with(text, r.weighs_input, "weighing inputs");
+  if (f.shared_width) text += fmt::format(", shared {}", f.shared_width);
+  text = with(text, f.shared_gate, "gated");
+  return with(text, f.bias, "biases");
 }
 
 std::string layer_text(const model::LayerSpec& layer) {
-  const std::string attention =
-      std::visit(Overload{[](const model::GroupedAttention& a) { return attention_text(a); }},
-                 layer.attention);
-  const std::string ffn =
-      std::visit(Overload{[](const model::DenseFfn& f) {
-                   return fmt::format("ffn {}{}", f.width, f.bias ? ", biases" : "");
-                 }},
-                 layer.ffn);
-  return attention + "; " + ffn;
+  return std::visit([](const auto& a) { return attention_text(a); }, layer.attention) + "; " +
+         std::visit([](const auto& f) { return ffn_text(f); }, layer.ffn);
 }
 
 // One slot of the table of kernels, as something that can be compared between rungs.
@@ -93,7 +125,18 @@ std::string rope_text(const model::Rope& rope) {
     case model::Rope::Scaling::kByWavelength:
       text += fmt::format(", long waves stretched by {} (trained at {})", rope.factor,
                           rope.original_context);
+      break;
+    case model::Rope::Scaling::kByLength:
+      text += fmt::format(", its base growing beyond {} by {}", rope.original_context, rope.factor);
+      break;
+    case model::Rope::Scaling::kYarn:
+      text += fmt::format(", YaRN by {} (trained at {})", rope.factor, rope.original_context);
+      break;
+    case model::Rope::Scaling::kTwoTables:
+      text += fmt::format(", other divisors beyond {}", rope.original_context);
+      break;
   }
+  if (rope.magnitude != 1) text += fmt::format(", times {:.4f}", rope.magnitude);
   if (rope.divisors_in_file) text += ", divisors from the file";
   return text;
 }

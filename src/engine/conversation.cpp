@@ -69,9 +69,9 @@ Result<std::vector<text::TokenId>> Conversation::prompt() {
   const auto parting =
       std::mismatch(ids.begin(), ids.end() - 1, cached.begin(), cached.end()).first;
   prompt_tokens_ = u32(ids.size());
-  cached_tokens_ = u32(parting - ids.begin());
-  sequence_.truncate(cached_tokens_);
-  ids.erase(ids.begin(), parting);
+  sequence_.truncate(u32(parting - ids.begin()));
+  cached_tokens_ = sequence_.length();
+  ids.erase(ids.begin(), ids.begin() + cached_tokens_);
   return ids;
 }
 

@@ -53,7 +53,8 @@ Result<std::unique_ptr<Engine>> Engine::open(const std::filesystem::path& path,
   TRY(const model::BindPlan bind_plan,
       model::plan_binding(*e.checkpoint_, description, bind_options));
   CHECK_OK(check_memory(
-      e.host_, bind_plan.bytes + e.context_ * plan::kv_bytes_per_token(description.spec, kv)));
+      e.host_, bind_plan.bytes + e.context_ * plan::kv_bytes_per_token(description.spec, kv) +
+                   options.sequences * plan::state_bytes_per_sequence(description.spec)));
   e.load_timings_.open = watch.lap();
 
   const u32 threads = options.threads ? options.threads : e.host_.threads_best;
@@ -141,6 +142,7 @@ Result<void> Engine::feed(Sequence& sequence, std::span<const text::TokenId> tok
     return fail(
         "{} tokens do not fit the context of {} (of which {} are in use); ask for a longer one",
         tokens.size(), context_, sequence.length());
+  const u32 length = sequence.length() + u32(tokens.size());
   u32 next = 0;
   while (next < tokens.size()) {
     batch_.tokens.clear();
@@ -151,7 +153,7 @@ Result<void> Engine::feed(Sequence& sequence, std::span<const text::TokenId> tok
       if (wanted && logits == scratch_.logit_rows_max) break;
       logits += wanted;
       batch_.tokens.push_back(
-          {tokens[next], sequence.number_, sequence.length() + next - first, wanted});
+          {tokens[next], sequence.number_, sequence.length() + next - first, wanted, length});
     }
     CHECK_OK(pass(batch_));
     sequence.tokens_.insert(sequence.tokens_.end(), tokens.begin() + first, tokens.begin() + next);
@@ -178,6 +180,7 @@ Sequence::~Sequence() {
 
 void Sequence::truncate(u32 length) {
   if (length >= tokens_.size()) return;
+  if (!engine_->cache_.rewinds()) length = 0;
   tokens_.resize(length);
   engine_->cache_.truncate(number_, length);
 }

@@ -82,7 +82,8 @@ class Sequence {
 
   [[nodiscard]] u32 length() const { return u32(tokens_.size()); }
   [[nodiscard]] const std::vector<text::TokenId>& tokens() const { return tokens_; }
-  // Keeps the first `length` positions.
+  // Keeps the first `length` positions, or none where the model has states, which know no way back:
+  // length() says what is left.
   void truncate(u32 length);
 
  private:

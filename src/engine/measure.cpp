@@ -46,9 +46,11 @@ TokenCost token_cost(const Engine& engine) {
     const bool embedding = tensor.role == model::Role::kEmbedding;
     // Untied, the embedding is a table of which a token reads one row.
     if (embedding && !spec.tied_output) continue;
-    cost.bytes += tensor.packed_bytes;
-    if (tensor.shape.size() != 2) continue;
-    const u64 operations = 2 * tensor.shape[0] * tensor.shape[1];
+    // Of the experts a token meets only the active ones.
+    const f64 met = model::share_met(spec, tensor.role, tensor.layer);
+    cost.bytes += u64(f64(tensor.packed_bytes) * met);
+    if (model::form(tensor.role) == model::Form::kVector) continue;
+    const u64 operations = u64(2 * f64(tensor.shape[0] * tensor.shape[1]) * met);
     (embedding || tensor.role == model::Role::kOutput ? cost.output_operations : cost.operations) +=
         operations;
   }
@@ -82,10 +84,10 @@ Result<Measurement> measure(Engine& engine, const MeasureOptions& options, Progr
   const std::span<const TokenId> before(ids.data(), options.depth);
   const std::span<const TokenId> measured(ids.data() + options.depth, tokens);
   progress.begin(result.name(), u64(tokens) * options.repetitions, "tokens");
-  if (!before.empty()) CHECK_OK(feed_prompt(engine, sequence, before));
   for (u32 i = 0; i <= options.repetitions; ++i) {
     const bool warm_up = i == 0;
     sequence.truncate(options.depth);
+    if (sequence.length() < options.depth) CHECK_OK(feed_prompt(engine, sequence, before));
     const auto start = Clock::now();
     if (options.prompt)
       CHECK_OK(feed_prompt(engine, sequence, measured));

@@ -16,6 +16,8 @@ struct BatchToken {
   u32 sequence;         // the KvCache's number of the sequence
   u32 position;         // from 0
   bool logits = false;  // whether the logits after this token are wanted
+  u32 length = 0;       // of the text that is known to come, where rope scaling asks for it;
+                        // at least position + 1 is taken
 };
 
 struct Batch {

@@ -2,9 +2,10 @@
 
 #include <cmath>
 
-#include "forward/attention.h"
-#include "forward/ffn.h"
+#include "base/overload.h"
+#include "forward/blocks.h"
 #include "forward/watch.h"
+#include "model/rope.h"
 
 namespace orrery::forward {
 namespace {
@@ -22,23 +23,51 @@ void find_runs(const Batch& batch, Scratch& scratch) {
   }
 }
 
-// Embeddings, and the cosines and sines of the rotary angles. The angle is rounded to float32
-// before its cosine is taken, as the reference does.
-void embed(const Step& step) {
+// The cosines and sines of the rotary angles of a token. The angle is rounded to float32 before its
+// cosine is taken, as the reference does.
+void turn_angles(const Step& step, u64 t) {
   Scratch& s = step.scratch;
+  const model::Rope& rope = step.model.spec.rope;
+  const BatchToken& token = step.batch.tokens[t];
+  const u32 pairs = rope.dim / 2;
+  const f32* frequency = s.rope_frequency;
+  if (rope.depends_on_length()) {
+    const auto& divisors = step.model.rope_divisors;
+    f32* mine = step.mine().row;
+    model::rope_frequencies(rope, divisors.empty() ? nullptr : divisors.data(),
+                            std::max(token.length, token.position + 1), {mine, pairs});
+    frequency = mine;
+  }
+  const f32 magnitude = f32(rope.magnitude);
+  for (u32 i = 0; i < pairs; ++i) {
+    const f32 angle = f32(token.position) * frequency[i];
+    s.cos[t * pairs + i] = f32(std::cos(f64(angle))) * magnitude;
+    s.sin[t * pairs + i] = f32(std::sin(f64(angle))) * magnitude;
+  }
+}
+
+void embed(const Step& step) {
   const u32 dim = step.model.spec.dim;
-  const std::vector<f32>& frequency = step.model.rope_frequency;
   const Range share = step.worker.share(step.tokens());
   for (u64 t = share.begin; t < share.end; ++t) {
-    const BatchToken& token = step.batch.tokens[t];
-    step.kernels.decode_row(step.model.weights.embedding, u32(token.token), s.residual + t * dim);
-    for (u32 i = 0; i < frequency.size(); ++i) {
-      const f32 angle = f32(token.position) * frequency[i];
-      s.cos[t * frequency.size() + i] = f32(std::cos(f64(angle)));
-      s.sin[t * frequency.size() + i] = f32(std::sin(f64(angle)));
-    }
+    step.kernels.decode_row(step.model.weights.embedding(), u32(step.batch.tokens[t].token),
+                            step.scratch.residual + t * dim);
+    turn_angles(step, t);
   }
   step.worker.barrier();
+}
+
+template <typename Tap>
+void layer_blocks(const Step& step, u32 layer, Tap& tap) {
+  const model::LayerSpec& spec = step.model.spec.layers[layer];
+  std::visit(
+      Overload{[&](const model::GroupedAttention& a) { grouped_attention(step, layer, a, tap); },
+               [&](const model::LatentAttention& a) { latent_attention(step, layer, a, tap); },
+               [&](const model::DeltaNet& d) { delta_net(step, layer, d, tap); }},
+      spec.attention);
+  std::visit(Overload{[&](const model::DenseFfn& f) { dense_ffn(step, layer, f, tap); },
+                      [&](const model::ExpertFfn& f) { expert_ffn(step, layer, f, tap); }},
+             spec.ffn);
 }
 
 template <typename Tap>
@@ -47,15 +76,16 @@ void output_logits(const Step& step, Tap& tap) {
   const u32 count = u32(s.logit_rows.size());
   if (count == 0) return;
   const u32 dim = step.model.spec.dim, vocab = step.model.spec.vocab;
-  watch_norm(step, tap, trace::Point::kFinalNorm, 0, step.model.weights.output_norm);
+  const f32* norm = step.model.weights.whole.vector(model::Role::kOutputNorm);
+  watch_norm(step, tap, trace::Point::kFinalNorm, 0, norm);
   const ActivationSet& normed = convert(step,
                                         {.values = s.residual,
                                          .stride = dim,
                                          .depth = dim,
-                                         .norm = step.model.weights.output_norm,
+                                         .norm = norm,
                                          .indices = s.logit_rows.data()},
                                         count);
-  const Product product[] = {{step.model.weights.output, nullptr, s.logits, vocab}};
+  const Product product[] = {{&step.model.weights.output(), nullptr, s.logits, vocab}};
   multiply(step, normed, product);
   step.worker.barrier();
   if constexpr (Tap::kOn) {
@@ -99,10 +129,7 @@ void forward(const model::Model& model, const kernels::Kernels& kernels, const B
     const Step step{model, kernels, batch, cache, scratch, worker};
     embed(step);
     watch_rows(step, tap, trace::Point::kEmbedding, 0, scratch.residual, model.spec.dim);
-    for (u32 layer = 0; layer < model.spec.layers.size(); ++layer) {
-      attention_block(step, layer, tap);
-      ffn_block(step, layer, tap);
-    }
+    for (u32 layer = 0; layer < model.spec.layers.size(); ++layer) layer_blocks(step, layer, tap);
     output_logits(step, tap);
   });
 }

@@ -44,7 +44,7 @@ class Loaded {
     Batch batch;
     std::vector<trace::TapRow> rows;
     for (u32 i = 0; i < ids.size(); ++i) {
-      batch.tokens.push_back({ids[i], sequence_, position + i, true});
+      batch.tokens.push_back({ids[i], sequence_, position + i, true, position + u32(ids.size())});
       rows.push_back({sequence_, position + i, true});
     }
     EXPECT_TRUE(check(model_, batch, scratch_));

@@ -1,26 +1,39 @@
 #include "forward/kv_cache.h"
 
-namespace orrery::forward {
-namespace {
+#include <cstring>
 
-// Bytes of the keys and values of one KV head for `tokens` positions.
-u64 head_bytes(const model::LayerSpec& layer, kernels::KvFormat format, u64 tokens) {
-  const auto& a = std::get<model::GroupedAttention>(layer.attention);
-  return 2 * tokens * a.head_dim * kernels::kv_element_bytes(format);
+#include "base/half.h"
+
+namespace orrery::forward {
+
+void KvCache::add(const model::GroupedAttention& a) {
+  const u64 stride = 2 * u64(kPageTokens) * a.head_dim * kernels::kv_element_bytes(format_);
+  layers_.push_back({.offset = page_bytes_, .stride = stride});
+  page_bytes_ += a.kv_heads * stride;
 }
 
-}  // namespace
+void KvCache::add(const model::LatentAttention& a) {
+  const u64 element = kernels::kv_element_bytes(format_);
+  const u64 index = a.indexer.heads ? a.indexer.head_dim * sizeof(f32) : 0;
+  layers_.push_back({.offset = page_bytes_,
+                     .latent = a.kv_rank * element,
+                     .rotary = a.rope_dim * element,
+                     .index = index});
+  page_bytes_ += kPageTokens * (a.cached_dim() * element + index);
+}
+
+void KvCache::add(const model::DeltaNet& d) {
+  const u64 tail = u64(d.conv_width - 1) * d.conv_channels();
+  layers_.push_back({.offset = page_bytes_, .state = state_floats_, .tail = tail});
+  state_floats_ += tail + u64(d.value_heads) * d.key_dim * d.value_dim;
+}
 
 Result<KvCache> KvCache::make(const model::ModelSpec& spec, kernels::KvFormat format, u64 tokens,
                               u32 sequences_max) {
   KvCache cache;
   cache.format_ = format;
-  for (const model::LayerSpec& layer : spec.layers) {
-    const auto& a = std::get<model::GroupedAttention>(layer.attention);
-    cache.layer_offsets_.push_back(cache.page_bytes_);
-    cache.layer_strides_.push_back(head_bytes(layer, format, kPageTokens));
-    cache.page_bytes_ += a.kv_heads * cache.layer_strides_.back();
-  }
+  for (const model::LayerSpec& layer : spec.layers)
+    std::visit([&](const auto& a) { cache.add(a); }, layer.attention);
   // Each sequence may leave its last page partly empty.
   const u64 pages = divide_up(tokens, u64(kPageTokens)) + sequences_max - 1;
   const auto bytes = checked_mul(pages, cache.page_bytes_);
@@ -32,6 +45,9 @@ Result<KvCache> KvCache::make(const model::ModelSpec& spec, kernels::KvFormat fo
         "no memory for a key/value cache of {} positions ({} MiB); ask for a shorter context",
         tokens, *bytes >> 20);
   cache.memory_ = std::move(*memory);
+  const auto state_bytes = checked_mul(cache.state_floats_ * sizeof(f32), u64(sequences_max));
+  if (!state_bytes) return fail("states of {} sequences are too large to address", sequences_max);
+  TRY(cache.states_, HugeBuffer::allocate(*state_bytes));
   cache.page_count_ = u32(pages);
   cache.tables_.resize(sequences_max);
   for (Table& table : cache.tables_) table.pages.reserve(pages);
@@ -70,6 +86,18 @@ void KvCache::truncate(u32 sequence, u32 length) {
   while (pages.size() > divide_up(length, kPageTokens)) {
     free_.push_back(pages.back());
     pages.pop_back();
+  }
+}
+
+void KvCache::store_row(const f32* from, u32 n, u8* to) const {
+  if (format_ == kernels::KvFormat::kF32) {
+    std::memcpy(to, from, n * sizeof(f32));
+    return;
+  }
+  for (u32 i = 0; i < n; ++i) {
+    const u16 bits =
+        format_ == kernels::KvFormat::kF16 ? f16_from_f32(from[i]) : bf16_from_f32(from[i]);
+    std::memcpy(to + 2 * u64(i), &bits, 2);
   }
 }
 

@@ -1,9 +1,12 @@
-// KvCache: keys and values of all sequences, in pages.
+// KvCache: what attention keeps of all sequences: keys and values in pages, and states.
 //
-// A page holds kPageTokens positions of one sequence, for all layers and heads: per layer and KV
+// A page holds kPageTokens positions of one sequence, for all layers. Grouped attention: per KV
 // head first the keys, [tiles of 16][head_dim][16], so that a query meets 16 keys with one
-// multiply-add, then the values, [position][head_dim]. A sequence is a list of pages; page size is
-// no part of any result. Kwon et al. 2023, "PagedAttention".
+// multiply-add, then the values, [position][head_dim]. Latent attention: the latents,
+// [position][kv_rank], then the rotary keys, [position][rope_dim], then the index keys in float32,
+// [position][head_dim]. A sequence is a list of pages; page size is no part of any result. Kwon et
+// al. 2023, "PagedAttention". A delta net has no pages but one state a sequence, in float32, which
+// cannot be rewound.
 #pragma once
 
 #include <vector>
@@ -28,8 +31,11 @@ class KvCache {
   void close_sequence(u32 sequence);
   // Makes room for positions below `length`; an error when the pages are used up.
   [[nodiscard]] Result<void> reserve(u32 sequence, u32 length);
-  // Forgets positions from `length` on and gives their pages back.
+  // Forgets positions from `length` on and gives their pages back. With states (see rewinds())
+  // `length` must be 0 or all.
   void truncate(u32 sequence, u32 length);
+  // False when the model has states, which know no way back.
+  [[nodiscard]] bool rewinds() const { return state_floats_ == 0; }
 
   [[nodiscard]] kernels::KvFormat format() const { return format_; }
   [[nodiscard]] u32 pages_free() const { return u32(free_.size()); }
@@ -37,11 +43,33 @@ class KvCache {
 
   // Where page `index` of the sequence keeps the keys / values of one layer and KV head.
   [[nodiscard]] u8* keys(u32 sequence, u32 index, u32 layer, u32 kv_head) const {
-    return memory_.data() + u64(tables_[sequence].pages[index]) * page_bytes_ +
-           layer_offsets_[layer] + u64(kv_head) * layer_strides_[layer];
+    return page(sequence, index, layer) + u64(kv_head) * layers_[layer].stride;
   }
   [[nodiscard]] u8* values(u32 sequence, u32 index, u32 layer, u32 kv_head) const {
-    return keys(sequence, index, layer, kv_head) + layer_strides_[layer] / 2;
+    return keys(sequence, index, layer, kv_head) + layers_[layer].stride / 2;
+  }
+  // Rows of latent attention; those of one page follow each other.
+  [[nodiscard]] u8* latents(u32 sequence, u32 position, u32 layer) const {
+    return row(sequence, position, layer, 0, layers_[layer].latent);
+  }
+  [[nodiscard]] u8* rotary_keys(u32 sequence, u32 position, u32 layer) const {
+    const Layer& l = layers_[layer];
+    return row(sequence, position, layer, kPageTokens * l.latent, l.rotary);
+  }
+  [[nodiscard]] f32* index_key(u32 sequence, u32 position, u32 layer) const {
+    const Layer& l = layers_[layer];
+    return reinterpret_cast<f32*>(
+        row(sequence, position, layer, kPageTokens * (l.latent + l.rotary), l.index));
+  }
+  // Writes n floats in the cache's format.
+  void store_row(const f32* from, u32 n, u8* to) const;
+  // States of a delta net: the last inputs of its convolution [conv_width - 1, channels], and
+  // [value_heads, key_dim, value_dim].
+  [[nodiscard]] f32* conv_tail(u32 sequence, u32 layer) const {
+    return states_floats() + sequence * state_floats_ + layers_[layer].state;
+  }
+  [[nodiscard]] f32* delta_state(u32 sequence, u32 layer) const {
+    return conv_tail(sequence, layer) + layers_[layer].tail;
   }
 
  private:
@@ -49,14 +77,31 @@ class KvCache {
     std::vector<u32> pages;  // reserved for all pages, so growing allocates nothing
     bool open = false;
   };
+  struct Layer {
+    u64 offset = 0;                         // bytes into a page
+    u64 stride = 0;                         // bytes of one KV head's keys and values in a page
+    u64 latent = 0, rotary = 0, index = 0;  // bytes of a row
+    u64 state = 0, tail = 0;                // floats: where the state begins, length of its tail
+  };
+  void add(const model::GroupedAttention& a);
+  void add(const model::LatentAttention& a);
+  void add(const model::DeltaNet& d);
+  [[nodiscard]] u8* page(u32 sequence, u32 index, u32 layer) const {
+    return memory_.data() + u64(tables_[sequence].pages[index]) * page_bytes_ +
+           layers_[layer].offset;
+  }
+  [[nodiscard]] u8* row(u32 sequence, u32 position, u32 layer, u64 begin, u64 bytes) const {
+    return page(sequence, position / kPageTokens, layer) + begin + position % kPageTokens * bytes;
+  }
+  [[nodiscard]] f32* states_floats() const { return reinterpret_cast<f32*>(states_.data()); }
+
   kernels::KvFormat format_ = kernels::KvFormat::kF16;
-  u64 page_bytes_ = 0;
+  u64 page_bytes_ = 0, state_floats_ = 0;  // of all layers
   u32 page_count_ = 0;
-  std::vector<u64> layer_offsets_;  // bytes into a page
-  std::vector<u64> layer_strides_;  // bytes of one KV head's keys and values in a page
+  std::vector<Layer> layers_;
   std::vector<Table> tables_;
   std::vector<u32> free_;
-  HugeBuffer memory_;
+  HugeBuffer memory_, states_;
 };
 
 }  // namespace orrery::forward

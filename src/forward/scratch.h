@@ -32,15 +32,32 @@ struct ActivationSet {
   }
 };
 
-struct ThreadScratch {
-  f32* row;              // [depth_max] a normed row on its way to being quantised
-  f32* up;               // [tokens_max][kUpRows]
-  f32* attention;        // kernels::attention_scratch_floats
-  ActivationSet inputs;  // for one token: each thread converts it for itself and needs no barrier
+// The (token, choice) pairs of a batch by expert. A choice is token * active + rank.
+struct ExpertPairs {
+  u32* begin;   // [experts + 1] where each expert's pairs begin
+  u32* choice;  // [pairs] of each place
+  u32* place;   // [pairs] of each choice
+};
+
+struct Scored {
+  f32 score;
+  u32 key;
 };
 
 // Rows of the up projection that a thread multiplies before it folds them into the gate's.
 inline constexpr u32 kUpRows = 64;
+
+struct ThreadScratch {
+  f32* row;              // [depth_max] a row between two steps
+  f32* up;               // [columns_max][kUpRows]
+  f32* attention;        // kernels::attention_scratch_floats
+  ActivationSet inputs;  // for one token: each thread converts it for itself and needs no barrier
+  u8* head_input;        // activations of one head for all tokens (latent attention)
+  u8* key_tiles;         // one chunk of keys in tiles
+  u8* value_rows;        // one chunk of chosen values
+  Scored* scored;        // [keys_max] of the indexer
+  ExpertPairs pairs;
+};
 
 class Scratch {
  public:
@@ -49,14 +66,39 @@ class Scratch {
 
   u32 tokens_max = 0, logit_rows_max = 0;
   f32* residual;  // [tokens, dim]
-  f32* query;     // [tokens, heads * head_dim]
-  f32* key;       // [tokens, kv_heads * head_dim]
+  f32* query;     // [tokens, heads * query_dim]
+  f32* key;       // [tokens, kv_heads * head_dim], or latent and rotary key [tokens, cached_dim]
   f32* value;     // [tokens, kv_heads * head_dim]
-  f32* attended;  // [tokens, heads * head_dim]
-  f32* hidden;    // [tokens, ffn width]
+  f32* gate;      // [tokens, heads * value_dim]
+  f32* attended;  // [tokens, heads * value_dim], of latent attention [tokens, heads * kv_rank]
+  f32* hidden;    // [tokens, width]
   f32* cos;       // [tokens, rope.dim / 2]
   f32* sin;       // [tokens, rope.dim / 2]
   f32* logits;    // [logit rows, vocab]
+  // Latent attention.
+  f32* query_latent;   // [tokens, query_rank]
+  f32* absorbed;       // [tokens, heads, cached_dim] queries in the space of latents
+  f32* index_query;    // [tokens, index heads, head_dim]
+  f32* index_key;      // [tokens, head_dim]
+  f32* index_weights;  // [tokens, index heads]
+  u32* index_chosen;   // [tokens, keys_max]
+  u32* index_counts;   // [tokens]
+  // Delta net.
+  f32* mixed;       // [tokens, conv_channels] queries, keys and values before the convolution
+  f32* convolved;   // [tokens, conv_channels]
+  f32* delta_beta;  // [tokens, value_heads]
+  f32* delta_step;  // [tokens, value_heads]
+  // Experts.
+  f32* router_scores;  // [tokens, experts]
+  u32* expert_chosen;  // [tokens, active]
+  f32* expert_weight;  // [tokens, active]
+  f32* shared_score;   // [tokens]
+  f32* expert_hidden;  // [pairs, width]
+  f32* expert_output;  // [pairs, dim]
+  ActivationSet expert_inputs;
+
+  f32* ones;            // [depth_max] weights of a norm that has none
+  f32* rope_frequency;  // [rope.dim / 2] radians a position
   ActivationSet inputs;
   std::vector<ThreadScratch> threads;
   std::vector<Run> runs;        // capacity tokens_max

@@ -3,26 +3,24 @@
 namespace orrery::forward {
 namespace {
 
-// The panels of a product that fall to this member when the bytes of all products are laid end to
-// end and cut into equal pieces: members that read the same number of bytes arrive together.
-Range my_panels(const Worker& worker, u64 before, const model::Matrix& m, u64 total) {
-  const auto first_panel_at = [&](u64 bytes) {
-    if (bytes <= before) return u64(0);
-    return std::min<u64>(m.panels(), divide_up(bytes - before, m.panel_bytes));
-  };
-  const u64 size = worker.team_size(), i = worker.index();
-  return {first_panel_at(total * i / size), first_panel_at(total * (i + 1) / size)};
-}
-
 void add_bias(const Step& step, const Product& p, Range panels, u32 columns) {
   const u32 begin = u32(panels.begin) * kernels::kPanelRows;
-  const u32 end = std::min(p.weights.rows, u32(panels.end) * kernels::kPanelRows);
+  const u32 end = std::min(p.weights->rows, u32(panels.end) * kernels::kPanelRows);
   if (!p.bias || begin >= end) return;
   for (u32 t = 0; t < columns; ++t)
     step.kernels.add(p.bias + begin, p.out + t * p.out_stride + begin, end - begin);
 }
 
 }  // namespace
+
+// Members that read the same number of bytes arrive together.
+Range my_panels(const Worker& worker, u64 before, u64 count, u64 each, u64 total) {
+  const auto first_at = [&](u64 units) {
+    return units <= before ? u64(0) : std::min(count, divide_up(units - before, each));
+  };
+  const u64 size = worker.team_size(), i = worker.index();
+  return {first_at(total * i / size), first_at(total * (i + 1) / size)};
+}
 
 const ActivationSet& convert(const Step& step, const Rows& rows, u32 count) {
   const bool alone = count == 1;
@@ -39,7 +37,8 @@ const ActivationSet& convert(const Step& step, const Rows& rows, u32 count) {
   for (u32 c = u32(share.begin); c < share.end; ++c) {
     const f32* row = rows.values + (rows.indices ? rows.indices[c] : c) * rows.stride;
     if (rows.norm) {
-      step.kernels.rms_norm(row, rows.norm, mine.row, rows.depth, step.model.spec.norm_eps);
+      step.kernels.rms_norm(row, rows.norm, mine.row, rows.depth,
+                            rows.norm_eps != 0 ? rows.norm_eps : step.model.spec.norm_eps);
       row = mine.row;
     }
     for (u8 kind = 0; kind < 4; ++kind)
@@ -51,10 +50,10 @@ const ActivationSet& convert(const Step& step, const Rows& rows, u32 count) {
 
 void multiply(const Step& step, const ActivationSet& input, std::span<const Product> products) {
   u64 total = 0, before = 0;
-  for (const Product& p : products) total += p.weights.panels() * p.weights.panel_bytes;
+  for (const Product& p : products) total += p.weights->panels() * p.weights->panel_bytes;
   for (const Product& p : products) {
-    const model::Matrix& m = p.weights;
-    const Range panels = my_panels(step.worker, before, m, total);
+    const model::Matrix& m = *p.weights;
+    const Range panels = my_panels(step.worker, before, m.panels(), m.panel_bytes, total);
     before += m.panels() * m.panel_bytes;
     if (panels.begin >= panels.end) continue;
     const kernels::Activations& x = input[kernels::activation_kind(m.layout)];
@@ -62,6 +61,21 @@ void multiply(const Step& step, const ActivationSet& input, std::span<const Prod
                                       p.add);
     add_bias(step, p, panels, x.columns);
   }
+}
+
+void project(const Step& step, const model::Matrix& weights, const f32* bias, const f32* rows,
+             u32 width) {
+  const ActivationSet& input =
+      convert(step, {.values = rows, .stride = width, .depth = width}, step.tokens());
+  const Product out[] = {{&weights, bias, step.scratch.residual, step.model.spec.dim, true}};
+  multiply(step, input, out);
+  step.worker.barrier();
+}
+
+void project_attended(const Step& step, const model::RoleTable& w, const f32* rows, u32 width) {
+  using model::Role;
+  project(step, w.matrix(Role::kAttentionOutput), w.vector(Role::kAttentionOutputBias), rows,
+          width);
 }
 
 }  // namespace orrery::forward

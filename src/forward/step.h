@@ -34,6 +34,7 @@ struct Rows {
   u64 stride;
   u32 depth;
   const f32* norm = nullptr;     // [depth] weights of an RMS norm
+  f32 norm_eps = 0;              // of that norm; 0: the model's
   const u32* indices = nullptr;  // which rows; null: 0 .. count - 1
 };
 // Ends with all members seeing the result (one row: each makes its own and nobody waits).
@@ -43,12 +44,22 @@ struct Rows {
 // panels of all together are shared out by bytes. No barrier: the caller sets one before others
 // read.
 struct Product {
-  const model::Matrix& weights;
+  const model::Matrix* weights;
   const f32* bias;  // [rows] or null
   f32* out;
   u64 out_stride;
   bool add = false;
 };
 void multiply(const Step& step, const ActivationSet& input, std::span<const Product> products);
+
+// The panels [begin, end) of `count` in all, when work of `before` units, this, and the rest up to
+// `total` is laid end to end and cut into equal pieces for the members.
+[[nodiscard]] Range my_panels(const Worker& worker, u64 before, u64 count, u64 each, u64 total);
+
+// residual += weights x rows [tokens, width] + bias. Ends with a barrier.
+void project(const Step& step, const model::Matrix& weights, const f32* bias, const f32* rows,
+             u32 width);
+// The same with the output projection of attention.
+void project_attended(const Step& step, const model::RoleTable& w, const f32* rows, u32 width);
 
 }  // namespace orrery::forward

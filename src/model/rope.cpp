@@ -1,9 +1,10 @@
 // The frequencies of rotary positions and their scalings, in the float32 steps of the reference
 // implementation (transformers' modeling_rope_utils), because every later angle is their multiple.
+#include "model/rope.h"
+
+#include <algorithm>
 #include <cmath>
 #include <numbers>
-
-#include "model/weights.h"
 
 namespace orrery::model {
 namespace {
@@ -20,20 +21,71 @@ f32 scale_by_wavelength(f32 frequency, const Rope& rope) {
   return (1 - smooth) * frequency / f32(rope.factor) + smooth * frequency;
 }
 
+// The base that stretches the longest wave to `length` (bloc97 2023, "NTK-aware" scaling).
+f64 base_for_length(const Rope& rope, u32 length) {
+  const f64 size = std::max(length, rope.original_context);
+  const f64 stretch = rope.factor * size / rope.original_context - (rope.factor - 1);
+  return rope.base * std::pow(stretch, f64(rope.dim) / (rope.dim - 2));
+}
+
+// Peng et al. 2023, section 3.2: pairs that turn often within the trained length are kept, those
+// that turn less than once are divided by factor, with a ramp between.
+class YarnRamp {
+ public:
+  explicit YarnRamp(const Rope& rope) {
+    const auto pair_at = [&](f64 turns) {
+      return rope.dim * std::log(rope.original_context / (turns * 2 * std::numbers::pi)) /
+             (2 * std::log(rope.base));
+    };
+    f64 low = pair_at(rope.beta_fast), high = pair_at(rope.beta_slow);
+    if (rope.whole_pairs) {
+      low = std::floor(low);
+      high = std::ceil(high);
+    }
+    low_ = std::max(low, 0.0);
+    high_ = std::min(high, f64(rope.dim) - 1);
+    if (low_ == high_) high_ += 0.001;
+  }
+  [[nodiscard]] f32 kept(u32 pair) const {
+    return 1 - std::clamp((f32(pair) - f32(low_)) / f32(high_ - low_), 0.0f, 1.0f);
+  }
+
+ private:
+  f64 low_, high_;
+};
+
 }  // namespace
 
-std::vector<f32> rope_frequencies(const Rope& rope, const f32* divisors) {
-  std::vector<f32> out(rope.dim / 2);
+void rope_frequencies(const Rope& rope, const f32* divisors, u32 length, std::span<f32> out) {
+  const f64 base =
+      rope.scaling == Rope::Scaling::kByLength ? base_for_length(rope, length) : rope.base;
+  const std::vector<f64>& table =
+      length > rope.original_context ? rope.long_divisors : rope.short_divisors;
   for (u32 i = 0; i < out.size(); ++i) {
     const f32 exponent = f32(2 * i) / f32(rope.dim);
-    f32 frequency = 1.0f / f32(std::pow(rope.base, f64(exponent)));
-    if (rope.scaling == Rope::Scaling::kLinear) frequency /= f32(rope.factor);
-    if (rope.scaling == Rope::Scaling::kByWavelength)
-      frequency = scale_by_wavelength(frequency, rope);
-    if (divisors) frequency /= divisors[i];
-    out[i] = frequency;
+    const f32 power = f32(std::pow(base, f64(exponent)));
+    f32 frequency = 1.0f / power;
+    switch (rope.scaling) {
+      case Rope::Scaling::kNone:
+      case Rope::Scaling::kByLength:
+        break;
+      case Rope::Scaling::kLinear:
+        frequency /= f32(rope.factor);
+        break;
+      case Rope::Scaling::kByWavelength:
+        frequency = scale_by_wavelength(frequency, rope);
+        break;
+      case Rope::Scaling::kYarn: {
+        const f32 kept = YarnRamp(rope).kept(i);
+        frequency = 1.0f / (f32(rope.factor) * power) * (1 - kept) + frequency * kept;
+        break;
+      }
+      case Rope::Scaling::kTwoTables:
+        frequency = 1.0f / (f32(table[i]) * power);
+        break;
+    }
+    out[i] = divisors ? frequency / divisors[i] : frequency;
   }
-  return out;
 }
 
 }  // namespace orrery::model

@@ -1,11 +1,10 @@
 #include "model/weights.h"
 
 #include <atomic>
-#include <cmath>
 #include <mutex>
 #include <unordered_set>
 
-#include "kernels/packed.h"
+#include "model/row_reader.h"
 
 namespace orrery::model {
 namespace {
@@ -15,46 +14,38 @@ using checkpoint::TensorView;
 
 constexpr u64 kAlign = 64;  // a cache line, and a row of an AMX tile
 
-std::string shape_text(const std::vector<u64>& shape) {
-  return fmt::format("[{}]", fmt::join(shape, ", "));
-}
-
 // Every tensor of the file is bound, ignored on purpose, or an error: a leftover means that the
 // config and the file speak of different models.
-Result<void> check_leftovers(const Checkpoint& checkpoint, const BindPlan& plan, bool tied) {
-  std::unordered_set<std::string_view> used;
-  for (const BoundTensor& tensor : plan.tensors) used.insert(tensor.name);
+Result<void> check_leftovers(const Checkpoint& checkpoint, const BindPlan& plan,
+                             const Finder& finder) {
+  std::unordered_set<const TensorView*> used;
+  for (const Stored& source : plan.sources) used.insert(source.view);
   for (const TensorView& view : checkpoint.tensors()) {
-    if (used.contains(view.name) || is_ignored(checkpoint.kind(), view.name)) continue;
-    // A tied model may still carry the output matrix; it is the embedding again.
-    if (tied && view.name == tensor_name(checkpoint.kind(), Role::kOutput, 0)) continue;
-    return fail("tensor {} {} has no place in this model (is the config of another one?)",
-                view.name, shape_text(view.shape));
+    if (used.contains(&view) || finder.is_ignored(view.name)) continue;
+    return fail("tensor {} [{}] has no place in this model (is the config of another one?)",
+                view.name, fmt::join(view.shape, ", "));
   }
   return {};
 }
 
-Result<BoundTensor> place(const Checkpoint& checkpoint, const TensorNeed& need, BindOptions options,
-                          const TensorView** found) {
-  const std::string name = tensor_name(checkpoint.kind(), need.role, need.layer);
-  const TensorView* view = checkpoint.find(name);
-  if (!view) return fail("tensor {} {} is missing", name, shape_text(need.shape));
-  if (view->shape != need.shape)
-    return fail("tensor {} has shape {}, but the config asks for {}", name, shape_text(view->shape),
-                shape_text(need.shape));
-  BoundTensor tensor{name,        need.role, need.layer,           view->format,
-                     view->shape, 0,         kernels::Layout::kF32};
-  if (need.is_matrix()) {
-    const auto layout = kernels::layout_for(view->format, options.exact);
-    if (!layout) return at(name, layout.error());
-    tensor.layout = *layout;
-    tensor.packed_bytes = kernels::packed_bytes(*layout, u32(need.shape[0]), u32(need.shape[1]));
-  } else {
-    if (!kernels::can_decode(view->format))
-      return fail("tensor {}: the format {} cannot be read", name, orrery::name(view->format));
-    tensor.packed_bytes = need.shape[0] * sizeof(f32);
+Result<BoundTensor> place(const TensorNeed& need, u32 index, const Stored& source,
+                          BindOptions options) {
+  BoundTensor tensor{source.view->name,   need.role, need.layer, index,
+                     source.view->format, {},        0,          kernels::Layout::kF32};
+  const Format format = row_format(source, options);
+  if (!source.view->encoding && !kernels::can_decode(source.view->format))
+    return fail("tensor {}: the format {} cannot be read", source.view->name,
+                orrery::name(source.view->format));
+  if (need.is_vector()) {
+    tensor.shape = need.shape;
+    tensor.packed_bytes = need.values() * sizeof(f32);
+    return tensor;
   }
-  *found = view;
+  tensor.shape = {need.rows(), need.cols()};
+  const auto layout = kernels::layout_for(format, options.exact || keeps_f32(need.role));
+  if (!layout) return at(source.view->name, layout.error());
+  tensor.layout = *layout;
+  tensor.packed_bytes = kernels::packed_bytes(*layout, need.rows(), need.cols());
   return tensor;
 }
 
@@ -70,177 +61,113 @@ std::vector<Piece> cut(const BindPlan& plan) {
   std::vector<Piece> pieces;
   for (u32 i = 0; i < plan.tensors.size(); ++i) {
     const BoundTensor& tensor = plan.tensors[i];
-    if (tensor.shape.size() != 2) {
+    if (form(tensor.role) == Form::kVector) {
       pieces.push_back({i, 0, 0});
       continue;
     }
     const u32 panels = divide_up(u32(tensor.shape[0]), kernels::kPanelRows);
     const u64 bytes = kernels::panel_bytes(tensor.layout, u32(tensor.shape[1]));
-    const u32 step = u32(std::max<u64>(1, kPieceBytes / std::max<u64>(bytes, 1)));
+    // Of a transposed matrix every row of the file is part of every panel: it stays whole.
+    const u32 step = plan.sources[i].slice.transposed
+                         ? panels
+                         : u32(std::max<u64>(1, kPieceBytes / std::max<u64>(bytes, 1)));
     for (u32 p = 0; p < panels; p += step) pieces.push_back({i, p, std::min(panels, p + step)});
   }
   return pieces;
 }
 
-// Which row of the file holds row `row` of the model. In a file whose rotary pairs are neighbours,
-// the rows of a head are stored 0, half, 1, half + 1, ...
-u64 file_row(u64 row, u32 head_dim, bool permuted) {
-  if (!permuted) return row;
-  const u64 head = row / head_dim, within = row % head_dim, half = head_dim / 2;
-  return head * head_dim + (within < half ? 2 * within : 2 * (within - half) + 1);
+u64 piece_bytes(const BoundTensor& tensor, const Piece& piece) {
+  if (form(tensor.role) == Form::kVector) return tensor.packed_bytes;
+  return (piece.panel_end - piece.panel_begin) *
+         kernels::panel_bytes(tensor.layout, u32(tensor.shape[1]));
 }
 
-class Packer {
- public:
-  Packer(const BindPlan& plan, const Description& description, bool permuted, u8* memory)
-      : plan_(plan), spec_(description.spec), permuted_(permuted), memory_(memory) {}
-
-  Result<void> pack(const Piece& piece) const {
-    const BoundTensor& tensor = plan_.tensors[piece.tensor];
-    const TensorView& view = *plan_.views[piece.tensor];
-    u8* out = memory_ + plan_.offsets[piece.tensor];
-    if (tensor.shape.size() != 2) return pack_vector(tensor, view, reinterpret_cast<f32*>(out));
-    const u32 rows = u32(tensor.shape[0]), cols = u32(tensor.shape[1]);
-    const u64 row_size = *row_bytes(view.format, cols);
-    const u64 panel_size = kernels::panel_bytes(tensor.layout, cols);
-    for (u32 p = piece.panel_begin; p < piece.panel_end; ++p) {
-      const u8* from[kernels::kPanelRows] = {};
-      for (u32 r = 0; r < kernels::kPanelRows && p * kernels::kPanelRows + r < rows; ++r) {
-        const u32 row = p * kernels::kPanelRows + r;
-        from[r] = view.bytes.data() + source_row(tensor, row) * row_size;
-        if (!kernels::all_finite(view.format, from[r], cols))
-          return fail(
-              "tensor {}, row {}: a value or scale is not a finite number (the file is damaged)",
-              tensor.name, row);
-      }
-      kernels::pack_panel(view.format, tensor.layout, from, cols, out + p * panel_size);
+Result<void> pack_piece(const BindPlan& plan, const ModelSpec& spec, bool neighbour_pairs,
+                        BindOptions options, const Piece& piece, u8* memory) {
+  const BoundTensor& tensor = plan.tensors[piece.tensor];
+  u8* out = memory + plan.offsets[piece.tensor];
+  RowReader reader(plan.sources[piece.tensor], tensor,
+                   neighbour_pairs ? rotary_part(spec, tensor.role, tensor.layer) : RotaryPart{},
+                   options);
+  if (form(tensor.role) == Form::kVector) return reader.read_vector(reinterpret_cast<f32*>(out));
+  const u32 rows = u32(tensor.shape[0]), cols = u32(tensor.shape[1]);
+  const u64 panel_size = kernels::panel_bytes(tensor.layout, cols);
+  const u32 end = std::min(rows, piece.panel_end * kernels::kPanelRows);
+  CHECK_OK(reader.prepare({piece.panel_begin * kernels::kPanelRows, end}));
+  for (u32 p = piece.panel_begin; p < piece.panel_end; ++p) {
+    const u8* from[kernels::kPanelRows] = {};
+    for (u32 r = 0; r < kernels::kPanelRows && p * kernels::kPanelRows + r < rows; ++r) {
+      TRY(from[r], reader.row(p * kernels::kPanelRows + r, r));
     }
-    return {};
+    kernels::pack_panel(reader.format(), tensor.layout, from, cols, out + p * panel_size);
   }
-
- private:
-  u64 source_row(const BoundTensor& tensor, u32 row) const {
-    const bool rotary = tensor.role == Role::kQuery || tensor.role == Role::kKey;
-    if (!rotary || !permuted_) return row;
-    const auto& a = std::get<GroupedAttention>(spec_.layers[tensor.layer].attention);
-    return file_row(row, a.head_dim, true);
-  }
-
-  Result<void> pack_vector(const BoundTensor& tensor, const TensorView& view, f32* out) const {
-    const u64 n = tensor.shape[0];
-    const bool rotary =
-        permuted_ && (tensor.role == Role::kQueryBias || tensor.role == Role::kKeyBias);
-    std::vector<f32> values(n);
-    if (!kernels::all_finite(view.format, view.bytes.data(), n))
-      return fail("tensor {}: a value is not a finite number (the file is damaged)", tensor.name);
-    kernels::decode(view.format, view.bytes.data(), n, values.data());
-    const u32 head_dim =
-        rotary ? std::get<GroupedAttention>(spec_.layers[tensor.layer].attention).head_dim : 1;
-    for (u64 i = 0; i < n; ++i) out[i] = values[file_row(i, head_dim, rotary)];
-    return {};
-  }
-
-  const BindPlan& plan_;
-  const ModelSpec& spec_;
-  bool permuted_;
-  u8* memory_;
-};
-
-// Where the matrix of a role belongs; null for the roles of vectors.
-Matrix* matrix_place(Weights& weights, Role role, u32 layer) {
-  AttentionWeights& a = weights.layers[layer].attention;
-  FfnWeights& f = weights.layers[layer].ffn;
-  switch (role) {
-    case Role::kEmbedding:
-      return &weights.embedding;
-    case Role::kOutput:
-      return &weights.output;
-    case Role::kQuery:
-      return &a.query;
-    case Role::kKey:
-      return &a.key;
-    case Role::kValue:
-      return &a.value;
-    case Role::kAttentionOutput:
-      return &a.output;
-    case Role::kGate:
-      return &f.gate;
-    case Role::kUp:
-      return &f.up;
-    case Role::kDown:
-      return &f.down;
-    default:
-      return nullptr;
-  }
-}
-
-// Where the vector of a role belongs; null for matrices and for what the model only computes with.
-Vector* vector_place(Weights& weights, Role role, u32 layer) {
-  AttentionWeights& a = weights.layers[layer].attention;
-  FfnWeights& f = weights.layers[layer].ffn;
-  switch (role) {
-    case Role::kOutputNorm:
-      return &weights.output_norm;
-    case Role::kAttentionNorm:
-      return &a.norm;
-    case Role::kQueryBias:
-      return &a.query_bias;
-    case Role::kKeyBias:
-      return &a.key_bias;
-    case Role::kValueBias:
-      return &a.value_bias;
-    case Role::kAttentionOutputBias:
-      return &a.output_bias;
-    case Role::kFfnNorm:
-      return &f.norm;
-    case Role::kGateBias:
-      return &f.gate_bias;
-    case Role::kUpBias:
-      return &f.up_bias;
-    case Role::kDownBias:
-      return &f.down_bias;
-    default:
-      return nullptr;
-  }
+  return {};
 }
 
 // Puts the packed bytes in their named places.
 void wire(const BindPlan& plan, u8* memory, Model& model) {
-  Weights& weights = model.weights;
-  weights = {};
-  weights.layers.assign(model.spec.layers.size(), LayerWeights{});
-  const f32* divisors = nullptr;
-  for (u32 i = 0; i < plan.tensors.size(); ++i) {
-    const BoundTensor& t = plan.tensors[i];
-    const u8* data = memory + plan.offsets[i];
-    if (Matrix* matrix = matrix_place(weights, t.role, t.layer)) {
-      const u32 rows = u32(t.shape[0]), cols = u32(t.shape[1]);
-      *matrix = {t.layout, rows, cols, kernels::panel_bytes(t.layout, cols), data};
+  WeightsBuilder builder(model.spec);
+  u32 i = 0;
+  std::vector<Matrix> matrices;
+  for (const TensorNeed& need : plan.needs) {
+    if (need.role == Role::kRopeDivisors) {
+      const f32* divisors = reinterpret_cast<const f32*>(memory + plan.offsets[i++]);
+      model.rope_divisors.assign(divisors, divisors + need.values());
+    } else if (need.is_vector()) {
+      builder.add(need, reinterpret_cast<Vector>(memory + plan.offsets[i++]));
+    } else {
+      matrices.clear();
+      for (u32 k = 0; k < need.count(); ++k, ++i)
+        matrices.push_back({plan.tensors[i].layout, need.rows(), need.cols(),
+                            kernels::panel_bytes(plan.tensors[i].layout, need.cols()),
+                            memory + plan.offsets[i]});
+      builder.add(need, matrices);
     }
-    if (Vector* vector = vector_place(weights, t.role, t.layer))
-      *vector = reinterpret_cast<Vector>(data);
-    if (t.role == Role::kRopeDivisors) divisors = reinterpret_cast<const f32*>(data);
   }
-  if (model.spec.tied_output) weights.output = weights.embedding;
-  model.rope_frequency = rope_frequencies(model.spec.rope, divisors);
+  model.weights = builder.take();
 }
 
 }  // namespace
 
+WeightsBuilder::WeightsBuilder(const ModelSpec& spec) {
+  weights_.layers.resize(spec.layers.size());
+  u64 count = 0;
+  for (const TensorNeed& need : needed_tensors(spec)) count += need.is_vector() ? 0 : need.count();
+  weights_.matrices.reserve(count);  // the tables point into it
+}
+
+RoleTable& WeightsBuilder::table(const TensorNeed& need) {
+  const bool whole =
+      need.role == Role::kEmbedding || need.role == Role::kOutput || need.role == Role::kOutputNorm;
+  return whole ? weights_.whole : weights_.layers[need.layer];
+}
+
+void WeightsBuilder::add(const TensorNeed& need, std::span<const Matrix> matrices) {
+  table(need).matrices_[u8(need.role)] = weights_.matrices.data() + weights_.matrices.size();
+  for (const Matrix& matrix : matrices) weights_.matrices.push_back(matrix);
+}
+
+void WeightsBuilder::add(const TensorNeed& need, Vector vector) {
+  table(need).vectors_[u8(need.role)] = vector;
+}
+
 Result<BindPlan> plan_binding(const Checkpoint& checkpoint, const Description& description,
                               BindOptions options) {
   BindPlan plan;
-  for (const TensorNeed& need : needed_tensors(description.spec)) {
-    const TensorView* view = nullptr;
-    TRY(BoundTensor tensor, place(checkpoint, need, options, &view));
-    plan.offsets.push_back(plan.bytes);
-    const auto end = checked_add(plan.bytes, round_up(tensor.packed_bytes, kAlign));
-    if (!end) return fail("the weights take more bytes than can be counted");
-    plan.bytes = *end;
-    plan.tensors.push_back(std::move(tensor));
-    plan.views.push_back(view);
-  }
-  CHECK_OK(check_leftovers(checkpoint, plan, description.spec.tied_output));
+  plan.needs = needed_tensors(description.spec);
+  const Finder finder(checkpoint, description.spec, description.storage);
+  for (const TensorNeed& need : plan.needs)
+    for (u32 index = 0; index < (need.is_vector() ? 1 : need.count()); ++index) {
+      TRY(const Stored source, finder.find(need, index));
+      TRY(BoundTensor tensor, place(need, index, source, options));
+      plan.offsets.push_back(plan.bytes);
+      const auto end = checked_add(plan.bytes, round_up(tensor.packed_bytes, kAlign));
+      if (!end) return fail("the weights take more bytes than can be counted");
+      plan.bytes = *end;
+      plan.tensors.push_back(std::move(tensor));
+      plan.sources.push_back(source);
+    }
+  CHECK_OK(check_leftovers(checkpoint, plan, finder));
   return plan;
 }
 
@@ -251,12 +178,10 @@ Result<Model> bind(const Checkpoint& checkpoint, const Description& description,
   model.spec = description.spec;
   TRY(model.memory, HugeBuffer::allocate(plan.bytes));
 
-  const bool permuted =
-      checkpoint.kind() == checkpoint::Kind::kGguf && description.family->gguf_permutes_qk;
-  const Packer packer(plan, description, permuted, model.memory.data());
   const std::vector<Piece> pieces = cut(plan);
-  std::vector<std::atomic<u32>> pieces_left(plan.tensors.size());
-  for (const Piece& piece : pieces) ++pieces_left[piece.tensor];
+  // How many pieces still read each tensor of the file, which may serve several roles.
+  std::unordered_map<const TensorView*, std::atomic<u32>> readers_left;
+  for (const Piece& piece : pieces) ++readers_left[plan.sources[piece.tensor].view];
 
   std::mutex first_error_mutex;
   std::optional<Error> first_error;
@@ -265,7 +190,8 @@ Result<Model> bind(const Checkpoint& checkpoint, const Description& description,
   parallel(pieces.size(), [&](u64 i) {
     if (failed.load(std::memory_order_relaxed)) return;
     const Piece& piece = pieces[i];
-    auto packed = packer.pack(piece);
+    auto packed = pack_piece(plan, model.spec, description.storage.neighbour_pairs, options, piece,
+                             model.memory.data());
     if (packed && progress.cancelled()) packed = fail("loading was stopped");
     if (!packed) {
       const std::lock_guard lock(first_error_mutex);
@@ -274,12 +200,9 @@ Result<Model> bind(const Checkpoint& checkpoint, const Description& description,
       return;
     }
     // Source pages go as soon as nobody needs them: the peak stays at the packed size.
-    if (--pieces_left[piece.tensor] == 0) checkpoint.drop(*plan.views[piece.tensor]);
-    const BoundTensor& tensor = plan.tensors[piece.tensor];
-    progress.advance(tensor.shape.size() != 2
-                         ? tensor.packed_bytes
-                         : (piece.panel_end - piece.panel_begin) *
-                               kernels::panel_bytes(tensor.layout, u32(tensor.shape[1])));
+    const TensorView* view = plan.sources[piece.tensor].view;
+    if (--readers_left.find(view)->second == 0) checkpoint.drop(*view);
+    progress.advance(piece_bytes(plan.tensors[piece.tensor], piece));
   });
   progress.end();
   if (first_error) return tl::unexpected<Error>(*first_error);

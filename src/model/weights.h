@@ -6,51 +6,68 @@
 // from the map into one huge-page buffer, vectors become float32. A Model is immutable and shared.
 #pragma once
 
+#include <array>
+
 #include "base/huge_buffer.h"
 #include "base/parallel.h"
 #include "base/progress.h"
 #include "kernels/packed.h"
 #include "model/families/families.h"
+#include "model/stored.h"
 #include "model/tensors.h"
 
 namespace orrery::model {
 
 using Matrix = kernels::PackedMatrix;
-using Vector = const f32*;  // [n] of the role; null where the spec has none
+using Vector = const f32*;  // null where the spec has none
 
-struct AttentionWeights {
-  Vector norm;               // [dim]
-  Matrix query, key, value;  // [heads * head_dim, dim], [kv_heads * head_dim, dim] twice
-  Vector query_bias, key_bias, value_bias;
-  Matrix output;  // [dim, heads * head_dim]
-  Vector output_bias;
-};
+// The tensors of one layer, or of the model around the layers, by role. Shapes: tensors.cpp.
+class RoleTable {
+ public:
+  // Of a stack: matrix `index`.
+  [[nodiscard]] const Matrix& matrix(Role role, u32 index = 0) const {
+    return matrices_[u8(role)][index];
+  }
+  [[nodiscard]] Vector vector(Role role) const { return vectors_[u8(role)]; }
+  [[nodiscard]] bool has(Role role) const { return matrices_[u8(role)] || vectors_[u8(role)]; }
 
-struct FfnWeights {
-  Vector norm;            // [dim]
-  Matrix gate, up, down;  // [width, dim] twice, [dim, width]
-  Vector gate_bias, up_bias, down_bias;
-};
-
-struct LayerWeights {
-  AttentionWeights attention;
-  FfnWeights ffn;
+ private:
+  friend class WeightsBuilder;
+  std::array<const Matrix*, kRoleCount> matrices_ = {};
+  std::array<Vector, kRoleCount> vectors_ = {};
 };
 
 struct Weights {
-  Matrix embedding;    // [vocab, dim]
-  Matrix output;       // [vocab, dim]; the embedding's own bytes when tied
-  Vector output_norm;  // [dim]
-  std::vector<LayerWeights> layers;
+  RoleTable whole;  // embedding, output, output norm
+  std::vector<RoleTable> layers;
+  std::vector<Matrix> matrices;  // all, in the order of the needs
+
+  [[nodiscard]] const Matrix& embedding() const { return whole.matrix(Role::kEmbedding); }
+  [[nodiscard]] const Matrix& output() const {  // the embedding's own bytes when tied
+    return whole.has(Role::kOutput) ? whole.matrix(Role::kOutput) : embedding();
+  }
 };
 
-// What became of one tensor of the file, for `inspect`.
+// Fills Weights need by need. What is added must be in the order of needed_tensors().
+class WeightsBuilder {
+ public:
+  explicit WeightsBuilder(const ModelSpec& spec);
+  void add(const TensorNeed& need, std::span<const Matrix> matrices);
+  void add(const TensorNeed& need, Vector vector);
+  [[nodiscard]] Weights take() { return std::move(weights_); }
+
+ private:
+  [[nodiscard]] RoleTable& table(const TensorNeed& need);
+  Weights weights_;
+};
+
+// What became of one tensor of the file: a vector, a matrix or one matrix of a stack.
 struct BoundTensor {
-  std::string name;
+  std::string name;  // in the file
   Role role;
-  u32 layer;
-  Format format;
-  std::vector<u64> shape;
+  u32 layer, index;
+  Format format;           // in the file
+  std::vector<u64> shape;  // of the vector or matrix
   u64 packed_bytes;
   kernels::Layout layout;  // of a matrix; vectors are kF32
 };
@@ -58,20 +75,22 @@ struct BoundTensor {
 struct Model {
   ModelSpec spec;
   Weights weights;
-  std::vector<f32> rope_frequency;  // [rope.dim / 2] radians a position
+  std::vector<f32> rope_divisors;  // [rope.dim / 2] or empty
   std::vector<BoundTensor> tensors;
   HugeBuffer memory;  // what the weights point into
 };
 
 struct BindOptions {
-  bool exact = false;  // every matrix as float32
+  bool exact = false;                           // every matrix as float32
+  std::optional<Format> format = std::nullopt;  // matrices of floats are rounded to it first
 };
 
 // Where each needed tensor lies and how many bytes it takes packed, before anything is allocated.
 struct BindPlan {
-  std::vector<BoundTensor> tensors;
-  std::vector<const checkpoint::TensorView*> views;  // beside tensors
-  std::vector<u64> offsets;                          // beside tensors, into the buffer
+  std::vector<TensorNeed> needs;
+  std::vector<BoundTensor> tensors;  // of the needs, in their order
+  std::vector<Stored> sources;       // beside tensors
+  std::vector<u64> offsets;          // beside tensors, into the buffer
   u64 bytes = 0;
 };
 [[nodiscard]] Result<BindPlan> plan_binding(const checkpoint::Checkpoint& checkpoint,
@@ -81,9 +100,5 @@ struct BindPlan {
 [[nodiscard]] Result<Model> bind(const checkpoint::Checkpoint& checkpoint,
                                  const Description& description, BindOptions options,
                                  const ParallelFor& parallel, Progress& progress);
-
-// Radians a position for each rotary pair, from the spec and, where the file has them, its
-// divisors.
-[[nodiscard]] std::vector<f32> rope_frequencies(const Rope& rope, const f32* divisors);
 
 }  // namespace orrery::model

@@ -4,21 +4,49 @@
 
 namespace orrery::plan {
 
+namespace {
+
+u64 values_per_token(const model::GroupedAttention& a) { return 2 * u64(a.kv_heads) * a.head_dim; }
+u64 values_per_token(const model::LatentAttention& a) { return a.cached_dim(); }
+u64 values_per_token(const model::DeltaNet&) { return 0; }
+
+u64 index_values_per_token(const model::LayerSpec& layer) {
+  const auto* a = std::get_if<model::LatentAttention>(&layer.attention);
+  return a && a->indexer.heads ? a->indexer.head_dim : 0;
+}
+
+}  // namespace
+
 u64 kv_bytes_per_token(const model::ModelSpec& spec, kernels::KvFormat format) {
-  u64 values = 0;  // keys and values alike
+  u64 bytes = 0;
   for (const model::LayerSpec& layer : spec.layers) {
-    const auto& a = std::get<model::GroupedAttention>(layer.attention);
-    values += 2 * u64(a.kv_heads) * a.head_dim;
+    const u64 values =
+        std::visit([](const auto& a) { return values_per_token(a); }, layer.attention);
+    bytes += values * kernels::kv_element_bytes(format);
+    bytes += index_values_per_token(layer) * sizeof(f32);
   }
-  return values * kernels::kv_element_bytes(format);
+  return bytes;
+}
+
+u64 state_bytes_per_sequence(const model::ModelSpec& spec) {
+  u64 values = 0;
+  for (const model::LayerSpec& layer : spec.layers)
+    if (const auto* d = std::get_if<model::DeltaNet>(&layer.attention))
+      values += u64(d->conv_width - 1) * d->conv_channels() +
+                u64(d->value_heads) * d->key_dim * d->value_dim;
+  return values * sizeof(f32);
 }
 
 u64 packed_weights_bytes(const model::ModelSpec& spec, kernels::Layout layout) {
   u64 bytes = 0;
-  for (const model::TensorNeed& need : model::needed_tensors(spec))
-    bytes += need.is_matrix()
-                 ? kernels::packed_bytes(layout, u32(need.shape[0]), u32(need.shape[1]))
-                 : need.shape[0] * sizeof(f32);
+  for (const model::TensorNeed& need : model::needed_tensors(spec)) {
+    if (need.is_vector())
+      bytes += need.values() * sizeof(f32);
+    else
+      bytes += need.count() *
+               kernels::packed_bytes(model::keeps_f32(need.role) ? kernels::Layout::kF32 : layout,
+                                     need.rows(), need.cols());
+  }
   return bytes;
 }
 

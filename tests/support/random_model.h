@@ -127,31 +127,56 @@ class RandomModel {
   // `matrices`: the format of all matrices; `exact` as in BindOptions.
   RandomModel(const model::ModelSpec& spec, Format matrices, u32 seed, bool exact = false) {
     model.spec = spec;
-    model.weights.layers.resize(spec.layers.size());
     std::mt19937 random(seed);
+    model::WeightsBuilder builder(spec);
     for (const model::TensorNeed& need : model::needed_tensors(spec)) {
-      if (!need.is_matrix()) {
-        vectors_.emplace_back(need.shape[0]);
-        std::normal_distribution<f32> around(need.role == model::Role::kAttentionNorm ||
-                                                     need.role == model::Role::kFfnNorm ||
-                                                     need.role == model::Role::kOutputNorm
-                                                 ? 1.0f
-                                                 : 0.0f,
-                                             0.1f);
-        for (f32& value : vectors_.back()) value = around(random);
-        place(need, {}, vectors_.back().data());
+      if (need.is_vector()) {
+        add_vector(need, random);
+        builder.add(need, vectors_.back().data());
         continue;
       }
-      const u32 rows = u32(need.shape[0]), cols = u32(need.shape[1]);
-      place(need, pack(matrices, exact, rows, cols, random), nullptr);
+      // As the binder does: what decides stays in float32; heads of latents are float rows.
+      const bool floats = exact || model::keeps_f32(need.role);
+      const bool heads =
+          need.role == model::Role::kLatentKey || need.role == model::Role::kLatentValue;
+      std::vector<model::Matrix> stack;
+      for (u32 i = 0; i < need.count(); ++i)
+        stack.push_back(pack(floats || heads ? Format::kF32 : matrices, floats, need.rows(),
+                             need.cols(), random));
+      builder.add(need, stack);
     }
-    if (spec.tied_output) model.weights.output = model.weights.embedding;
-    model.rope_frequency = model::rope_frequencies(spec.rope, nullptr);
+    model.weights = builder.take();
   }
 
   model::Model model;
 
  private:
+  void add_vector(const model::TensorNeed& need, std::mt19937& random) {
+    using model::Role;
+    f32 center = 0;
+    switch (need.role) {
+      case Role::kAttentionNorm:
+      case Role::kFfnNorm:
+      case Role::kOutputNorm:
+      case Role::kQueryNorm:
+      case Role::kKeyNorm:
+      case Role::kQueryDownNorm:
+      case Role::kLatentNorm:
+      case Role::kIndexKeyNorm:
+      case Role::kDeltaNorm:
+        center = 1;
+        break;
+      case Role::kDeltaRate:
+        center = -1;  // a state decays
+        break;
+      default:
+        break;
+    }
+    std::normal_distribution<f32> around(center, need.role == Role::kDeltaConv ? 0.5f : 0.1f);
+    vectors_.emplace_back(need.values());
+    for (f32& value : vectors_.back()) value = around(random);
+  }
+
   model::Matrix pack(Format format, bool exact, u32 rows, u32 cols, std::mt19937& random) {
     const kernels::Layout layout = *kernels::layout_for(format, exact);
     const std::vector<u8> file = random_rows(format, rows, cols, 1 / std::sqrt(f32(cols)), random);
@@ -165,35 +190,6 @@ class RandomModel {
       kernels::pack_panel(format, layout, from, cols, out + p * panel);
     }
     return {layout, rows, cols, panel, out};
-  }
-
-  void place(const model::TensorNeed& need, const model::Matrix& matrix, model::Vector vector) {
-    using model::Role;
-    model::AttentionWeights& a = model.weights.layers[need.layer].attention;
-    model::FfnWeights& f = model.weights.layers[need.layer].ffn;
-    const std::map<Role, model::Matrix*> matrices = {{Role::kEmbedding, &model.weights.embedding},
-                                                     {Role::kOutput, &model.weights.output},
-                                                     {Role::kQuery, &a.query},
-                                                     {Role::kKey, &a.key},
-                                                     {Role::kValue, &a.value},
-                                                     {Role::kAttentionOutput, &a.output},
-                                                     {Role::kGate, &f.gate},
-                                                     {Role::kUp, &f.up},
-                                                     {Role::kDown, &f.down}};
-    const std::map<Role, model::Vector*> vectors = {{Role::kOutputNorm, &model.weights.output_norm},
-                                                    {Role::kAttentionNorm, &a.norm},
-                                                    {Role::kQueryBias, &a.query_bias},
-                                                    {Role::kKeyBias, &a.key_bias},
-                                                    {Role::kValueBias, &a.value_bias},
-                                                    {Role::kAttentionOutputBias, &a.output_bias},
-                                                    {Role::kFfnNorm, &f.norm},
-                                                    {Role::kGateBias, &f.gate_bias},
-                                                    {Role::kUpBias, &f.up_bias},
-                                                    {Role::kDownBias, &f.down_bias}};
-    if (need.is_matrix())
-      *matrices.at(need.role) = matrix;
-    else
-      *vectors.at(need.role) = vector;
   }
 
   std::vector<HugeBuffer> buffers_;

@@ -8,9 +8,7 @@ Result<ModelSpec> llama(const Fields& fields) {
   TRY(ModelSpec spec, fields.decoder());
   TRY(const GroupedAttention attention, fields.grouped_attention());
   TRY(const DenseFfn ffn, fields.dense_ffn());
-  TRY(const u32 layers, fields.layer_count());
-  if (layers > 4096) return fail("{}: {} layers", fields.key("layers"), layers);
-  spec.layers.assign(layers, LayerSpec{attention, ffn});
+  for (LayerSpec& layer : spec.layers) layer = {attention, ffn};
   return spec;
 }
 
