@@ -288,4 +288,5 @@ def main():
         make(np.random.default_rng(seed))
 
 
-main()
+if __name__ == "__main__":
+    main()
