@@ -34,7 +34,9 @@ class PackedEncoding final : public JoinedEncoding {
         mask_((1u << from.bits) - 1),
         middle_(1u << (from.bits - 1)),
         in_word_log_(u32(std::countr_zero(from.in_word()))),
-        row_format_(choose_row_format()) {}
+        row_format_(choose_row_format()) {
+    p_.words = p_.scales = p_.zeros = p_.groups = nullptr;  // views that do not outlive the joining
+  }
 
   Format row_format() const override { return row_format_; }
 

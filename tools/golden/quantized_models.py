@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
-"""Quantises tiny checkpoints of tests/golden/models as their users would, and asks transformers what
-the dequantised weights answer: the whole way from parts to logits.
+"""Quantises tiny checkpoints of tests/golden/models as their users would, and asks transformers
+what the dequantised weights answer: the whole way from parts to logits.
 
     python tools/golden/quantized_models.py [--out tests/golden/models] [case ...]
 
-The cases are folders like those of models.py, with a Hugging Face checkpoint only. Embedding, norms,
-routers and output matrix are left alone, as quantisers do. The oracle runs in float32.
+The cases are folders like those of models.py, with a Hugging Face checkpoint only. Embedding,
+norms, routers and output matrix are left alone, as quantisers do. The oracle runs in float32.
 """
 
 import argparse
