@@ -113,6 +113,8 @@ Result<void> check(const ModelSpec& spec) {
   if (spec.layers.empty() || spec.layers.size() > kLayersMax)
     return fail("{} layers", spec.layers.size());
   CHECK_OK(check_rope(spec.rope));
+  const auto* first = std::get_if<LatentAttention>(&spec.layers.front().attention);
+  if (first && first->indexer.reuses) return fail("the first layer cannot reuse a choice of keys");
   for (const LayerSpec& layer : spec.layers) {
     CHECK_OK(std::visit([&](const auto& a) { return check_heads(a, spec.rope); }, layer.attention));
     CHECK_OK(std::visit(

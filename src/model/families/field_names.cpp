@@ -43,6 +43,9 @@ constexpr FieldNames kFields[] = {
     {"index_heads", "index_n_heads", "attention.indexer.head_count"},
     {"index_head_dim", "index_head_dim", "attention.indexer.key_length"},
     {"index_keys", "index_topk", "attention.indexer.top_k"},
+    {"indexer_types", "indexer_types", ""},
+    {"index_every", "index_topk_freq", ""},
+    {"index_every_from", "index_skip_topk_offset", ""},
     // Delta net.
     {"delta_key_heads", "linear_num_key_heads", "ssm.group_count"},
     {"delta_value_heads", "linear_num_value_heads", "ssm.time_step_rank"},
