@@ -93,7 +93,7 @@ Result<void> check_rope(const Rope& rope) {
       rope.original_context == 0)
     return fail("a rope scaling from a context of 0 positions");
   if (rope.scaling == Rope::Scaling::kByWavelength &&
-      !(rope.low_frequency_factor > 0 && rope.high_frequency_factor > rope.low_frequency_factor))
+      !(rope.low_frequency_factor > 0 && rope.high_frequency_factor >= rope.low_frequency_factor))
     return fail("rope frequency factors {} to {}", rope.low_frequency_factor,
                 rope.high_frequency_factor);
   if (rope.scaling == Rope::Scaling::kYarn && !(rope.beta_fast > 0 && rope.beta_slow > 0))
