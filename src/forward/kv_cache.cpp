@@ -14,7 +14,7 @@ void KvCache::add(const model::GroupedAttention& a) {
 
 void KvCache::add(const model::LatentAttention& a) {
   const u64 element = kernels::kv_element_bytes(format_);
-  const u64 index = a.indexer.heads ? a.indexer.head_dim * sizeof(f32) : 0;
+  const u64 index = a.indexer.chooses() ? a.indexer.head_dim * sizeof(f32) : 0;
   layers_.push_back({.offset = page_bytes_,
                      .latent = a.kv_rank * element,
                      .rotary = a.rope_dim * element,

@@ -170,7 +170,7 @@ void project_in(const Step& step, u32 layer, const LatentAttention& a) {
                    a.query_rank};
   else
     in[count++] = {&w.matrix(Role::kQuery), nullptr, s.query, q};
-  if (x.heads) {
+  if (x.chooses()) {
     in[count++] = {&w.matrix(Role::kIndexKey), nullptr, s.index_key, x.head_dim};
     in[count++] = {&w.matrix(Role::kIndexWeights), nullptr, s.index_weights, x.heads};
   }
@@ -185,9 +185,9 @@ void project_in(const Step& step, u32 layer, const LatentAttention& a) {
                                           .norm_eps = model::kLatentNormEps},
                                          tokens);
   const Product up[] = {{&w.matrix(Role::kQueryUp), nullptr, s.query, q},
-                        {x.heads ? &w.matrix(Role::kIndexQuery) : nullptr, nullptr, s.index_query,
-                         u64(x.heads) * x.head_dim}};
-  multiply(step, latents, {up, x.heads ? 2u : 1u});
+                        {x.chooses() ? &w.matrix(Role::kIndexQuery) : nullptr, nullptr,
+                         s.index_query, u64(x.heads) * x.head_dim}};
+  multiply(step, latents, {up, x.chooses() ? 2u : 1u});
   step.worker.barrier();
 }
 
@@ -204,9 +204,9 @@ void latent_attention(const Step& step, u32 layer, const LatentAttention& a, Tap
                  a.query_dim(), s.absorbed, u64(a.heads) * a.cached_dim(), a.cached_dim());
   step.worker.barrier();
   turn_and_store(step, layer, a);
-  if (a.indexer.heads) store_index_keys(step, layer, a);
+  if (a.indexer.chooses()) store_index_keys(step, layer, a);
   step.worker.barrier();
-  if (a.indexer.heads) {
+  if (a.indexer.chooses()) {
     choose_keys(step, layer, a);
     step.worker.barrier();
   }

@@ -16,7 +16,7 @@ f32 scale_by_wavelength(f32 frequency, const Rope& rope) {
   const f32 original = f32(rope.original_context);
   const f32 low = f32(rope.low_frequency_factor), high = f32(rope.high_frequency_factor);
   if (wavelength > original / low) return frequency / f32(rope.factor);
-  if (wavelength < original / high) return frequency;
+  if (wavelength < original / high || low == high) return frequency;
   const f32 smooth = (original / wavelength - low) / (high - low);
   return (1 - smooth) * frequency / f32(rope.factor) + smooth * frequency;
 }

@@ -23,19 +23,35 @@ void store_float(Format format, f32 value, u8* to) {
 
 }  // namespace
 
-RotaryPart rotary_part(const ModelSpec& spec, Role role, u32 layer) {
-  const bool grouped_role = role == Role::kQuery || role == Role::kKey ||
-                            role == Role::kQueryBias || role == Role::kKeyBias;
+RotaryPart neighbour_pairs(const ModelSpec& spec, const Storage& storage, Role role, u32 layer) {
   if (layer >= spec.layers.size()) return {};
-  if (const auto* a = std::get_if<GroupedAttention>(&spec.layers[layer].attention))
-    return grouped_role ? RotaryPart{a->head_dim, 0, spec.rope.dim} : RotaryPart{};
-  if (const auto* a = std::get_if<LatentAttention>(&spec.layers[layer].attention)) {
-    if (role == Role::kQuery || role == Role::kQueryUp)
-      return {a->query_dim(), a->nope_dim, a->rope_dim};
-    if (role == Role::kLatentDown || role == Role::kLatentDownBias)
-      return {a->cached_dim(), a->kv_rank, a->rope_dim};
+  const Attention& attention = spec.layers[layer].attention;
+  if (const auto* a = std::get_if<GroupedAttention>(&attention)) {
+    const bool turns = role == Role::kQuery || role == Role::kKey || role == Role::kQueryBias ||
+                       role == Role::kKeyBias;
+    return storage.neighbour_pairs && turns ? RotaryPart{a->head_dim, 0, spec.rope.dim}
+                                            : RotaryPart{};
   }
-  return {};
+  const auto* a = std::get_if<LatentAttention>(&attention);
+  if (!a) return {};
+  switch (role) {
+    case Role::kQuery:
+    case Role::kQueryUp:
+      if (!storage.neighbour_pairs) return {};
+      return {a->query_dim(), a->nope_dim, a->rope_dim};
+    case Role::kLatentDown:
+    case Role::kLatentDownBias:
+      if (!storage.neighbour_pairs) return {};
+      return {a->cached_dim(), a->kv_rank, a->rope_dim};
+    case Role::kIndexQuery:
+    case Role::kIndexKey:
+    case Role::kIndexKeyNorm:
+    case Role::kIndexKeyNormBias:
+      if (!storage.neighbour_index_pairs) return {};
+      return {a->indexer.head_dim, 0, a->rope_dim};
+    default:
+      return {};
+  }
 }
 
 Format row_format(const Stored& source, BindOptions options) {

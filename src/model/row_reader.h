@@ -14,7 +14,9 @@ namespace orrery::model {
 struct RotaryPart {
   u32 head_dim = 0, first = 0, dim = 0;
 };
-[[nodiscard]] RotaryPart rotary_part(const ModelSpec& spec, Role role, u32 layer);
+// Of the roles whose pairs the file has as neighbours.
+[[nodiscard]] RotaryPart neighbour_pairs(const ModelSpec& spec, const Storage& storage, Role role,
+                                         u32 layer);
 
 // The format in which rows are handed to the packer.
 [[nodiscard]] Format row_format(const Stored& source, BindOptions options);

@@ -93,7 +93,7 @@ Result<void> check_rope(const Rope& rope) {
       rope.original_context == 0)
     return fail("a rope scaling from a context of 0 positions");
   if (rope.scaling == Rope::Scaling::kByWavelength &&
-      !(rope.low_frequency_factor > 0 && rope.high_frequency_factor > rope.low_frequency_factor))
+      !(rope.low_frequency_factor > 0 && rope.high_frequency_factor >= rope.low_frequency_factor))
     return fail("rope frequency factors {} to {}", rope.low_frequency_factor,
                 rope.high_frequency_factor);
   if (rope.scaling == Rope::Scaling::kYarn && !(rope.beta_fast > 0 && rope.beta_slow > 0))
@@ -113,6 +113,8 @@ Result<void> check(const ModelSpec& spec) {
   if (spec.layers.empty() || spec.layers.size() > kLayersMax)
     return fail("{} layers", spec.layers.size());
   CHECK_OK(check_rope(spec.rope));
+  const auto* first = std::get_if<LatentAttention>(&spec.layers.front().attention);
+  if (first && first->indexer.reuses) return fail("the first layer cannot reuse a choice of keys");
   for (const LayerSpec& layer : spec.layers) {
     CHECK_OK(std::visit([&](const auto& a) { return check_heads(a, spec.rope); }, layer.attention));
     CHECK_OK(std::visit(

@@ -74,6 +74,8 @@ struct GroupedAttention {
 // sum over heads of weight(x) * relu(query . key) (DeepSeek-V3.2, 2025). heads 0: none.
 struct KeyIndexer {
   u32 heads = 0, head_dim = 0, keys_max = 0;
+  bool reuses = false;  // the choice of the layer before stands; the layer has no indexer of its own
+  [[nodiscard]] bool chooses() const { return heads != 0 && !reuses; }
 };
 
 // Multi-head latent attention (DeepSeek-V2, 2024): keys and values of all heads are expanded from

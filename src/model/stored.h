@@ -62,6 +62,7 @@ struct Spelling {
 struct Storage {
   std::span<const Spelling> spellings = {};  // tried before the common ones
   bool neighbour_pairs = false;  // rotary pairs are neighbours, not the halves of a head
+  bool neighbour_index_pairs = false;  // the same in the indexer of keys
   bool norms_from_one = false;   // kPlusOne for all norms that have no spelling of their own
 };
 

@@ -59,7 +59,7 @@ class LayerNeeds {
     need(Role::kLatentValue, {a.heads, a.value_dim, a.kv_rank});
     need(Role::kAttentionOutput, {dim_, u64(a.heads) * a.value_dim});
     if (a.bias) need(Role::kAttentionOutputBias, {dim_});
-    if (const KeyIndexer& x = a.indexer; x.heads) {
+    if (const KeyIndexer& x = a.indexer; x.chooses()) {
       need(Role::kIndexQuery, {u64(x.heads) * x.head_dim, a.query_rank});
       need(Role::kIndexKey, {x.head_dim, dim_});
       need(Role::kIndexKeyNorm, {x.head_dim});

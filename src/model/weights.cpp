@@ -82,13 +82,13 @@ u64 piece_bytes(const BoundTensor& tensor, const Piece& piece) {
          kernels::panel_bytes(tensor.layout, u32(tensor.shape[1]));
 }
 
-Result<void> pack_piece(const BindPlan& plan, const ModelSpec& spec, bool neighbour_pairs,
-                        BindOptions options, const Piece& piece, u8* memory) {
+Result<void> pack_piece(const BindPlan& plan, const Description& description, BindOptions options,
+                        const Piece& piece, u8* memory) {
   const BoundTensor& tensor = plan.tensors[piece.tensor];
   u8* out = memory + plan.offsets[piece.tensor];
-  RowReader reader(plan.sources[piece.tensor], tensor,
-                   neighbour_pairs ? rotary_part(spec, tensor.role, tensor.layer) : RotaryPart{},
-                   options);
+  RowReader reader(
+      plan.sources[piece.tensor], tensor,
+      neighbour_pairs(description.spec, description.storage, tensor.role, tensor.layer), options);
   if (form(tensor.role) == Form::kVector) return reader.read_vector(reinterpret_cast<f32*>(out));
   const u32 rows = u32(tensor.shape[0]), cols = u32(tensor.shape[1]);
   const u64 panel_size = kernels::panel_bytes(tensor.layout, cols);
@@ -190,8 +190,7 @@ Result<Model> bind(const Checkpoint& checkpoint, const Description& description,
   parallel(pieces.size(), [&](u64 i) {
     if (failed.load(std::memory_order_relaxed)) return;
     const Piece& piece = pieces[i];
-    auto packed = pack_piece(plan, model.spec, description.storage.neighbour_pairs, options, piece,
-                             model.memory.data());
+    auto packed = pack_piece(plan, description, options, piece, model.memory.data());
     if (packed && progress.cancelled()) packed = fail("loading was stopped");
     if (!packed) {
       const std::lock_guard lock(first_error_mutex);

@@ -12,7 +12,7 @@ u64 values_per_token(const model::DeltaNet&) { return 0; }
 
 u64 index_values_per_token(const model::LayerSpec& layer) {
   const auto* a = std::get_if<model::LatentAttention>(&layer.attention);
-  return a && a->indexer.heads ? a->indexer.head_dim : 0;
+  return a && a->indexer.chooses() ? a->indexer.head_dim : 0;
 }
 
 }  // namespace

@@ -48,6 +48,19 @@ Result<ModelSpec> deepseek_v32(const Fields& fields) {
   return spec;
 }
 
+// GLM-5 (2026): V3.2's block, where some layers look at the keys that one before them chose.
+Result<ModelSpec> glm_moe_dsa(const Fields& fields) {
+  TRY(ModelSpec spec, deepseek_v32(fields));
+  TRY(const u32 every, fields.count_or("index_every", 1));
+  TRY(const u32 first, fields.count_or("index_every_from", 2));
+  TRY(const auto reuses, fields.layers_of_type("indexer_types", "shared", [=](u32 layer) {
+    return every > 1 && layer + 1 > first && (layer + 1 - first) % every != 0;
+  }));
+  for (u32 i = 0; i < spec.layers.size(); ++i)
+    std::get<LatentAttention>(spec.layers[i].attention).indexer.reuses = reuses(i);
+  return spec;
+}
+
 // gating 1 is softmax, 2 sigmoid. Files without it are V2's or, with a selection bias, the others'.
 Result<ModelSpec> deepseek_gguf(const Fields& fields) {
   TRY(const u32 first, fields.count_or("dense_layers", 0));

@@ -30,6 +30,7 @@ constexpr Spelling kInterleavedExperts[] = {
 };
 
 constexpr Storage kNeighbours = {.neighbour_pairs = true};
+constexpr Storage kNeighboursAll = {.neighbour_pairs = true, .neighbour_index_pairs = true};
 constexpr Storage kHybrid = {.spellings = kGatedQueries, .norms_from_one = true};
 constexpr Storage kHybridGguf = {.spellings = kGatedQueriesGguf};
 constexpr Storage kInterleaved = {.spellings = kInterleavedExperts};
@@ -46,7 +47,6 @@ constexpr Missing kMissing[] = {
     {"deepseek4", "several residual lanes, hash-routed layers and compressed keys"},
     {"Kimi", "its delta attention"},
     {"kimi", "its delta attention"},
-    {"GlmMoeDsa", "an indexer that layers share"},
     {"Phi", "its fused projections and activation"},
     {"phi", "its fused projections and activation"},
     {"Mamba", "state space layers"},
@@ -122,6 +122,7 @@ const std::vector<Family>& families() {
       {"deepseek", "", "deepseek2", deepseek_gguf, kNeighbours},
       {"glm4_moe", "Glm4MoeForCausalLM", "glm4moe", glm4_moe},
       {"glm4_moe_lite", "Glm4MoeLiteForCausalLM", "", glm4_moe_lite, kNeighbours},
+      {"glm_moe_dsa", "GlmMoeDsaForCausalLM", "", glm_moe_dsa, kNeighboursAll},
       {"gpt_oss", "GptOssForCausalLM", "gpt-oss", gpt_oss, kInterleaved},
   };
   return table;

@@ -46,6 +46,7 @@ Result<ModelSpec> qwen3_5_moe(const Fields& fields);
 Result<ModelSpec> deepseek_v2(const Fields& fields);
 Result<ModelSpec> deepseek_v3(const Fields& fields);
 Result<ModelSpec> deepseek_v32(const Fields& fields);
+Result<ModelSpec> glm_moe_dsa(const Fields& fields);
 Result<ModelSpec> glm4_moe(const Fields& fields);
 Result<ModelSpec> glm4_moe_lite(const Fields& fields);
 Result<ModelSpec> gpt_oss(const Fields& fields);

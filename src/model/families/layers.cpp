@@ -19,9 +19,17 @@ Result<ModelSpec> with_leading_dense(const Fields& fields, ModelSpec spec, const
   experts.router.score = router.score;
   experts.router.selection_bias = router.selection_bias;
   experts.router.group_score = router.group_score;
+  TRY(const auto score, fields.text("expert_score"));
+  if (score && *score != "softmax" && *score != "sigmoid")
+    return fail("{}: \"{}\" is not supported (softmax and sigmoid are)", fields.key("expert_score"),
+                *score);
+  if (score)
+    experts.router.score = *score == "softmax" ? Router::Score::kSoftmax : Router::Score::kSigmoid;
   TRY(const u32 first, fields.count_or("dense_layers", 0));
-  TRY(const auto sparse,
-      fields.layers_of_type("ffn_types", "sparse", [=](u32 layer) { return layer >= first; }));
+  TRY(const u32 every, fields.count_or("expert_every", 1));
+  TRY(const auto sparse, fields.layers_of_type("ffn_types", "sparse", [=](u32 layer) {
+    return layer >= first && (every == 0 || layer % every == 0);
+  }));
   for (u32 i = 0; i < spec.layers.size(); ++i) {
     if (sparse(i))
       spec.layers[i].ffn = experts;
