@@ -62,9 +62,9 @@ std::map<std::string_view, FormatUse> formats_of(const Facts& facts) {
   std::set<const checkpoint::TensorView*> seen;  // one tensor may serve several roles
   for (const model::Stored& source : facts.binding.sources) {
     if (!seen.insert(source.view).second) continue;
-    FormatUse& use = uses[name(source.view->format)];
+    FormatUse& use = uses[stored_format(*source.view)];
     ++use.tensors;
-    use.bytes += source.view->bytes.size();
+    use.bytes += stored_bytes(*source.view);
   }
   return uses;
 }

@@ -20,6 +20,7 @@ constexpr std::string_view kStates[] = {".quant_state.bitsandbytes__nf4",
                                         ".quant_state.bitsandbytes__fp4"};
 
 struct State {
+  bool is_nf4 = false;  // else FP4; the map says what the values are
   std::vector<u64> shape;
   u64 block = 0;         // values that share a magnitude
   u64 nested_block = 0;  // magnitudes that share one of theirs; 0: they are floats
@@ -72,6 +73,8 @@ class FourBitEncoding final : public JoinedEncoding {
     nested_magnitudes_ = from.nested_magnitudes->bytes;
     std::memcpy(nested_map_, from.nested_map->bytes.data(), sizeof nested_map_);
   }
+
+  std::string_view name() const override { return state_.is_nf4 ? "NF4" : "FP4"; }
 
   // 16 levels as 8-bit integers: half the memory of BF16, off by 0.5 % of the values' L2 norm (BF16
   // by 0.2 %).
@@ -129,6 +132,7 @@ Result<State> read_state(Bytes json, std::string_view type) {
     return fail("quant_type is {}, but the tensor's name says {}", shown(found), type);
   TRY(const u32 block, config.require_u32("blocksize", 32, 4096));
   if (block & (block - 1)) return fail("blocksize is {}, no power of two", block);
+  state.is_nf4 = type == "nf4";
   state.block = block;
   TRY(const std::optional<Integers> shape, config.get_integers("shape"));
   if (!shape || shape->empty() || shape->size() > 4) return fail("shape is missing or no shape");

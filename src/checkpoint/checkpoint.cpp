@@ -112,6 +112,17 @@ Result<Contents> read_folder(const fs::path& folder) {
 
 }  // namespace
 
+std::string_view stored_format(const TensorView& tensor) {
+  return tensor.encoding ? tensor.encoding->name() : name(tensor.format);
+}
+
+u64 stored_bytes(const TensorView& tensor) {
+  if (!tensor.encoding) return tensor.bytes.size();
+  u64 total = 0;
+  for (const Encoding::Part& part : tensor.encoding->parts()) total += part.bytes.size();
+  return total;
+}
+
 Result<std::unique_ptr<Checkpoint>> Checkpoint::open(const fs::path& path) {
   std::error_code code;
   const fs::file_status status = fs::status(path, code);

@@ -33,6 +33,8 @@ class Encoding {
 
   virtual ~Encoding() = default;
 
+  [[nodiscard]] virtual std::string_view name() const = 0;  // "NF4", for people
+
   // The format of rows that hold these values with nothing (or nothing that matters) lost, which a
   // loader packs by default.
   [[nodiscard]] virtual Format row_format() const = 0;
@@ -56,6 +58,10 @@ struct TensorView {
   // Null: `bytes` are rows of `format`. Else the values come from here only, and `bytes` is empty.
   std::shared_ptr<const Encoding> encoding = nullptr;
 };
+
+// What the values are called and how many bytes they take in the file, either way.
+[[nodiscard]] std::string_view stored_format(const TensorView& tensor);
+[[nodiscard]] u64 stored_bytes(const TensorView& tensor);
 
 enum class Kind : u8 { kGguf, kHuggingFace };
 

@@ -26,6 +26,7 @@ class Mxfp4Encoding final : public JoinedEncoding {
         scales_(scales.bytes),
         groups_(scales.shape.back()) {}
 
+  std::string_view name() const override { return "MXFP4"; }
   Format row_format() const override { return Format::kMXFP4; }
 
   Result<void> read_row(u64 row, Format format, u8* out) const override {

@@ -38,6 +38,9 @@ class PackedEncoding final : public JoinedEncoding {
     p_.words = p_.scales = p_.zeros = p_.groups = nullptr;  // views that do not outlive the joining
   }
 
+  std::string_view name() const override {
+    return p_.bits == 4 ? "integers of 4 bits" : "integers of 8 bits";
+  }
   Format row_format() const override { return row_format_; }
 
   Result<void> read_row(u64 row, Format format, u8* out) const override {

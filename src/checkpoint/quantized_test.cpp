@@ -121,6 +121,8 @@ TEST_P(Quantized, RowsAreTheOraclesValues) {
       EXPECT_EQ(format, GetParam().query);
     }
     if (view->encoding) {
+      EXPECT_GT(stored_bytes(*view), 0u);
+      EXPECT_FALSE(stored_format(*view).empty());
       const std::vector<f32> values = read_rows(*view, Format::kF32);
       ASSERT_EQ(values.size() * 4, wanted.bytes.size());
       for (u64 i = 0; i < values.size(); ++i) {

@@ -30,6 +30,11 @@ class ScaledEncoding final : public JoinedEncoding {
         grid_(grid),
         factor_(factor) {}
 
+  std::string_view name() const override {
+    if (format_ == Format::kI8) return "I8 and scales";
+    return format_ == Format::kF8_E4M3 ? "F8_E4M3 and scales" : "F8_E5M2 and scales";
+  }
+
   // Integers keep their bits where a scale covers whole blocks.
   Format row_format() const override {
     const bool whole =
