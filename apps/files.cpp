@@ -64,6 +64,21 @@ Result<Json> parse_json(std::string_view text) {
   }
 }
 
+Result<std::vector<text::TokenId>> to_token_ids(const Json& list) {
+  if (!list.is_array()) return fail("expected a list of token ids like [1, 2, 3]");
+  std::vector<text::TokenId> ids;
+  ids.reserve(list.size());
+  constexpr i64 kIdMax = std::numeric_limits<text::TokenId>::max();
+  for (const Json& id : list) {
+    if (!id.is_number_integer() || (id.is_number_unsigned() && id.get<u64>() > u64(kIdMax)) ||
+        id.get<i64>() < 0)
+      return fail("{} is no token id", to_line(id).substr(0, 60));
+    ids.push_back(id.get<text::TokenId>());
+  }
+  if (ids.empty()) return fail("the list of token ids is empty");
+  return ids;
+}
+
 Result<std::vector<text::TokenId>> read_token_ids(const std::string& path) {
   TRY(const std::string text, read_text(path));
   const Result<Json> parsed = parse_json(text);
@@ -71,22 +86,13 @@ Result<std::vector<text::TokenId>> read_token_ids(const std::string& path) {
   const Json* list = &*parsed;
   for (const char* key : {"tokens", "ids"})
     if (parsed->is_object() && parsed->contains(key)) list = &(*parsed)[key];
-  if (!list->is_array()) return fail("{}: expected a list of token ids like [1, 2, 3]", path);
-  std::vector<text::TokenId> ids;
-  ids.reserve(list->size());
-  constexpr i64 kIdMax = std::numeric_limits<text::TokenId>::max();
-  for (const Json& id : *list) {
-    if (!id.is_number_integer() || (id.is_number_unsigned() && id.get<u64>() > u64(kIdMax)) ||
-        id.get<i64>() < 0)
-      return fail("{}: {} is no token id", path, to_line(id).substr(0, 60));
-    ids.push_back(id.get<text::TokenId>());
-  }
-  if (ids.empty()) return fail("{}: the list of token ids is empty", path);
+  auto ids = to_token_ids(*list);
+  if (!ids) return at(path, ids.error());
   return ids;
 }
 
-Result<void> answer_lines(const std::string& path,
-                          const std::function<Result<Json>(const Json&)>& answer) {
+Result<void> each_line(const std::string& path,
+                       const std::function<Result<void>(const Json&)>& read) {
   std::ifstream file;
   if (path != "-") {
     file.open(path);
@@ -100,12 +106,19 @@ Result<void> answer_lines(const std::string& path,
     const Result<Json> request = parse_json(line);
     if (!request) return at(where, request.error());
     if (!request->is_object()) return fail("{}: expected a JSON object", where);
-    const Result<Json> given = answer(*request);
-    if (!given) return at(where, given.error());
-    if (!print(to_line(*given) + "\n")) return fail("{}: cannot write the answer", where);
+    if (const Result<void> done = read(*request); !done) return at(where, done.error());
   }
   if (in.bad()) return fail("cannot read {}", path);
   return {};
+}
+
+Result<void> answer_lines(const std::string& path,
+                          const std::function<Result<Json>(const Json&)>& answer) {
+  return each_line(path, [&](const Json& line) -> Result<void> {
+    TRY(const Json given, answer(line));
+    if (!print(to_line(given) + "\n")) return fail("cannot write the answer");
+    return {};
+  });
 }
 
 std::string to_line(const Json& json) {

@@ -22,6 +22,14 @@ using text::Json;
 // JSON from outside, at most 200 deep. The error says what is wrong, without a place.
 [[nodiscard]] Result<Json> parse_json(std::string_view text);
 
+// The list itself.
+[[nodiscard]] Result<std::vector<text::TokenId>> to_token_ids(const Json& list);
+
+// Calls `read` with each line's object; blank lines are left out. A line that is no JSON object is
+// an error that names it, and so is what `read` returns.
+[[nodiscard]] Result<void> each_line(const std::string& path,
+                                     const std::function<Result<void>(const Json&)>& read);
+
 // Calls `answer` with each line's object and prints what it gives, a line each; blank lines are
 // left out. A line that is no JSON object is an error that names it.
 [[nodiscard]] Result<void> answer_lines(const std::string& path,

@@ -6,6 +6,8 @@
 #include "apps/command.h"
 #include "apps/files.h"
 #include "apps/options.h"
+#include "apps/progress_bar.h"
+#include "apps/prompts.h"
 #include "apps/terminal.h"
 #include "engine/conversation.h"
 
@@ -19,7 +21,8 @@ using text::TokenId;
 struct Flags {
   EngineFlags engine;
   SamplerFlags sampler;
-  std::string prompt, prompt_file, tokens_file, system;
+  std::string prompt, prompt_file, tokens_file, system, prompts_file;
+  u32 batch = 8;
   bool json = false, chat = false;
 };
 
@@ -78,7 +81,36 @@ Json timings_json(const Engine& engine, const Reply& reply, f64 start_to_first_t
       {"reply_tokens_per_second", rate(t.reply_tokens ? t.reply_tokens - 1 : 0, t.reply_seconds)}};
 }
 
+// Many prompts at once; answers come in the order of the prompts, a line of JSON each.
+Result<void> generate_many(Flags& flags) {
+  engine::EngineOptions options = flags.engine.options();
+  options.sequences = options.logit_rows = flags.batch;
+  TRY(const auto engine, flags.engine.open(options));
+  TRY(const auto requests, read_prompts(*engine, flags.prompts_file, flags.sampler.request()));
+  std::vector<std::optional<Reply>> replies(requests.size());
+  std::size_t printed = 0;
+  ProgressBar bar;
+  bar.begin("replies", requests.size(), "prompts");
+  const auto keep = [&](u32 index, Reply reply) -> Result<void> {
+    replies[index] = std::move(reply);
+    bar.advance(1);
+    for (; printed < replies.size() && replies[printed]; ++printed) {
+      const Json line = {{"tokens", replies[printed]->tokens},
+                         {"text", replies[printed]->text},
+                         {"finish", name(replies[printed]->finish)},
+                         {"seed", requests[printed].request.sampler.seed}};
+      if (!print(to_line(line) + "\n")) return fail("cannot write the answer");
+      replies[printed]->text.clear();
+    }
+    return {};
+  };
+  CHECK_OK(engine->generate_batch(requests, keep));
+  bar.end();
+  return {};
+}
+
 Result<void> generate(Flags& flags) {
+  if (!flags.prompts_file.empty()) return generate_many(flags);
   TRY(std::vector<TokenId> ids, given_ids(flags));
   engine::EngineOptions options = flags.engine.options();
   const u64 needed = ids.size() + flags.sampler.tokens_max;
@@ -120,11 +152,18 @@ Command add_generate(CLI::App& program) {
       command->add_option("-f,--prompt-file", flags->prompt_file,
                           "The same from a file (- is stdin)"),
       command->add_option("--tokens", flags->tokens_file,
-                          "A JSON list of token ids, fed as they are")};
+                          "A JSON list of token ids, fed as they are"),
+      command->add_option("--prompts", flags->prompts_file,
+                          "Many prompts, a JSON object a line: prompt, tokens or messages, and "
+                          "settings of its own")};
+  command->add_option("--batch", flags->batch, "With --prompts: how many are answered together")
+      ->check(CLI::Range(1u, 256u))
+      ->capture_default_str();
   command->callback([sources] {
     const auto given = std::count_if(sources.begin(), sources.end(),
                                      [](const CLI::Option* source) { return source->count() > 0; });
-    if (given != 1) throw CLI::RequiredError("exactly one of --prompt, --prompt-file and --tokens");
+    if (given != 1)
+      throw CLI::RequiredError("exactly one of --prompt, --prompt-file, --tokens and --prompts");
   });
   command->add_flag("--chat", flags->chat,
                     "The prompt is a message: put it into the model's chat template");
@@ -135,7 +174,8 @@ Command add_generate(CLI::App& program) {
       *command,
       "  orrery generate model.gguf --prompt \"The planets are\" --greedy --max-tokens 32\n"
       "  orrery generate SmolLM2 --chat --prompt \"Name three moons.\" --temperature 0.3\n"
-      "  orrery generate model.gguf --tokens ids.json --greedy --exact --json\n");
+      "  orrery generate model.gguf --tokens ids.json --greedy --exact --json\n"
+      "  orrery generate model.gguf --prompts many.jsonl --batch 16 --max-tokens 64\n");
   return {command, [flags] { return generate(*flags); }};
 }
 

@@ -63,11 +63,6 @@ std::string ffn_text(const model::ExpertFfn& f) {
   return with(text, f.bias, "biases");
 }
 
-std::string layer_text(const model::LayerSpec& layer) {
-  return std::visit([](const auto& a) { return attention_text(a); }, layer.attention) + "; " +
-         std::visit([](const auto& f) { return ffn_text(f); }, layer.ffn);
-}
-
 // One slot of the table of kernels, as something that can be compared between rungs.
 struct Slot {
   std::string op, layout;
@@ -100,10 +95,18 @@ std::vector<Slot> slots() {
 
 }  // namespace
 
+std::string attention_text(const model::LayerSpec& layer) {
+  return std::visit([](const auto& a) { return attention_text(a); }, layer.attention);
+}
+
+std::string ffn_text(const model::LayerSpec& layer) {
+  return std::visit([](const auto& f) { return ffn_text(f); }, layer.ffn);
+}
+
 std::vector<std::string> folded_layers(const model::ModelSpec& spec) {
   std::vector<std::pair<std::string, u32>> runs;
   for (const model::LayerSpec& layer : spec.layers) {
-    std::string text = layer_text(layer);
+    std::string text = attention_text(layer) + "; " + ffn_text(layer);
     if (runs.empty() || runs.back().first != text)
       runs.emplace_back(std::move(text), 1);
     else

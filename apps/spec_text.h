@@ -1,4 +1,4 @@
-// Models, shapes and kernels in words and tables, for `inspect`.
+// Models, shapes and kernels in words and tables, for `inspect` and `compare`.
 #pragma once
 
 #include <string>
@@ -13,6 +13,8 @@ namespace orrery::apps {
 
 // Equal layers that follow each other become one line: "30 x attention of 9 heads …".
 [[nodiscard]] std::vector<std::string> folded_layers(const model::ModelSpec& spec);
+[[nodiscard]] std::string attention_text(const model::LayerSpec& layer);
+[[nodiscard]] std::string ffn_text(const model::LayerSpec& layer);
 [[nodiscard]] std::string rope_text(const model::Rope& rope);
 [[nodiscard]] std::string shape_text(const std::vector<u64>& shape);  // "49152 x 576"
 [[nodiscard]] std::string_view huge_pages_text(plan::HugePages pages);

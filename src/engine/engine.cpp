@@ -53,8 +53,9 @@ Result<std::unique_ptr<Engine>> Engine::open(const std::filesystem::path& path,
   TRY(const model::BindPlan bind_plan,
       model::plan_binding(*e.checkpoint_, description, bind_options));
   CHECK_OK(check_memory(
-      e.host_, bind_plan.bytes + e.context_ * plan::kv_bytes_per_token(description.spec, kv) +
-                   options.sequences * plan::state_bytes_per_sequence(description.spec)));
+      e.host_, bind_plan.bytes + options.sequences *
+                                     (e.context_ * plan::kv_bytes_per_token(description.spec, kv) +
+                                      plan::state_bytes_per_sequence(description.spec))));
   e.load_timings_.open = watch.lap();
 
   const u32 threads = options.threads ? options.threads : e.host_.threads_best;
@@ -63,11 +64,13 @@ Result<std::unique_ptr<Engine>> Engine::open(const std::filesystem::path& path,
   Progress& progress = options.progress ? *options.progress : no_progress();
   TRY(e.model_,
       model::bind(*e.checkpoint_, description, bind_options, parallel_on(*e.team_), progress));
-  TRY(e.cache_, forward::KvCache::make(description.spec, kv, e.context_, options.sequences));
-  TRY(e.scratch_,
-      forward::Scratch::make(e.model_, e.chunk_, std::max(1u, options.logit_rows), threads));
-  e.batch_.tokens.reserve(e.chunk_);
-  e.tap_rows_.reserve(e.chunk_);
+  TRY(e.cache_, forward::KvCache::make(description.spec, kv, u64(e.context_) * options.sequences,
+                                       options.sequences));
+  const u32 logit_rows = std::max(1u, options.logit_rows);
+  const u32 tokens_max = std::max(e.chunk_, logit_rows);
+  TRY(e.scratch_, forward::Scratch::make(e.model_, tokens_max, logit_rows, threads));
+  e.batch_.tokens.reserve(tokens_max);
+  e.tap_rows_.reserve(tokens_max);
   e.load_timings_.weights = watch.lap();
 
   if (auto tokenizer = load_tokenizer(*e.checkpoint_))
@@ -160,6 +163,19 @@ Result<void> Engine::feed(Sequence& sequence, std::span<const text::TokenId> tok
     for (u32 i = 0; i < logits; ++i)
       CHECK_OK(on_logits(u32(next - logits + i),
                          {scratch_.logits + u64(i) * model_.spec.vocab, model_.spec.vocab}));
+  }
+  return {};
+}
+
+Result<void> Engine::feed_each(std::span<Sequence* const> sequences,
+                               std::span<const text::TokenId> ids, const OnLogits& on_logits) {
+  batch_.tokens.clear();
+  for (u32 i = 0; i < ids.size(); ++i)
+    batch_.tokens.push_back({ids[i], sequences[i]->number_, sequences[i]->length(), true});
+  CHECK_OK(pass(batch_));
+  for (u32 i = 0; i < ids.size(); ++i) {
+    sequences[i]->tokens_.push_back(ids[i]);
+    CHECK_OK(on_logits(i, {scratch_.logits + u64(i) * model_.spec.vocab, model_.spec.vocab}));
   }
   return {};
 }

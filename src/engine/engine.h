@@ -28,7 +28,7 @@ struct EngineOptions {
   u32 threads = 0;                                     // 0: as many as the host can use well
   bool exact = false;                                  // float32 weights, arithmetic and KV
   std::optional<kernels::KvFormat> kv = std::nullopt;  // default: f16, in exact mode f32
-  u32 context = 0;     // positions of the KV cache; 0: the model's, at most kContextDefault
+  u32 context = 0;     // positions of a sequence; 0: the model's, at most kContextDefault
   u32 chunk = 512;     // tokens of a prompt that are computed together; no part of any result
   u32 logit_rows = 1;  // logits that one pass can give (for score())
   u32 sequences = 1;
@@ -51,6 +51,11 @@ struct GenerateRequest {
   u32 tokens_max = 0;              // 0: until the context is full
   std::vector<std::string> stops;  // texts that end the reply; they are not part of it
   bool ignore_stop_tokens = false;
+};
+
+struct BatchRequest {
+  std::vector<text::TokenId> prompt;
+  GenerateRequest request;
 };
 
 enum class Finish : u8 { kStopToken, kStopText, kLength, kContextFull, kCancelled };
@@ -105,7 +110,8 @@ class Engine {
   [[nodiscard]] const plan::Host& host() const { return host_; }
   [[nodiscard]] ThreadTeam& team() { return *team_; }
   [[nodiscard]] u32 thread_count() const { return team_->size(); }
-  [[nodiscard]] u32 context() const { return context_; }
+  [[nodiscard]] u32 context() const { return context_; }  // positions of a sequence
+  [[nodiscard]] bool is_stop(text::TokenId id) const;     // whether it ends a reply
   [[nodiscard]] const LoadTimings& load_timings() const { return load_timings_; }
   [[nodiscard]] u64 kv_bytes() const;  // of the whole cache
   [[nodiscard]] kernels::KvFormat kv_format() const { return cache_.format(); }
@@ -129,6 +135,13 @@ class Engine {
   [[nodiscard]] Result<Reply> generate(Sequence& sequence, std::span<const text::TokenId> prompt,
                                        const GenerateRequest& request, const OnToken& on_token);
 
+  // Many requests, as many at a time as the engine has sequences and logit rows for; each reply is
+  // handed out when it ends, with the number of its request. Each is the reply that generate()
+  // would give.
+  using OnReply = std::function<Result<void>(u32 index, Reply reply)>;
+  [[nodiscard]] Result<void> generate_batch(std::span<const BatchRequest> requests,
+                                            const OnReply& on_reply);
+
   // Feeds tokens and hands out the logits [vocab] after each of those from `first` on, in order.
   using OnLogits = std::function<Result<void>(u32 index, std::span<const f32> logits)>;
   [[nodiscard]] Result<void> score(Sequence& sequence, std::span<const text::TokenId> tokens,
@@ -148,7 +161,10 @@ class Engine {
   Engine() = default;
   [[nodiscard]] Result<void> feed(Sequence& sequence, std::span<const text::TokenId> tokens,
                                   u32 logits_from, const OnLogits& on_logits);
-  [[nodiscard]] bool is_stop(text::TokenId id) const;
+  // One token to each of several sequences.
+  [[nodiscard]] Result<void> feed_each(std::span<Sequence* const> sequences,
+                                       std::span<const text::TokenId> ids,
+                                       const OnLogits& on_logits);
 
   std::unique_ptr<checkpoint::Checkpoint> checkpoint_;
   plan::Host host_;
