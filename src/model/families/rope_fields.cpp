@@ -75,7 +75,6 @@ Result<Rope> Fields::hugging_face_rope(Defaults defaults) const {
   } else {
     TRY(rope.factor, config.require_number(rope_key("factor")));
   }
-  TRY(const auto magnitude, config.get_number(rope_key("attention_factor")));
   if (type == "linear") {
     rope.scaling = Rope::Scaling::kLinear;
   } else if (type == "dynamic") {
@@ -86,24 +85,9 @@ Result<Rope> Fields::hugging_face_rope(Defaults defaults) const {
     TRY(rope.low_frequency_factor, config.require_number(rope_key("low_freq_factor")));
     TRY(rope.high_frequency_factor, config.require_number(rope_key("high_freq_factor")));
   } else if (type == "yarn") {
-    rope.scaling = Rope::Scaling::kYarn;
-    TRY(rope.beta_fast, config.number_or(rope_key("beta_fast"), 32));
-    TRY(rope.beta_slow, config.number_or(rope_key("beta_slow"), 1));
-    TRY(rope.whole_pairs, config.bool_or(rope_key("truncate"), true));
-    TRY(const f64 mscale, config.number_or(rope_key("mscale"), 0));
-    TRY(const f64 mscale_all, config.number_or(rope_key("mscale_all_dim"), 0));
-    rope.magnitude = mscale != 0 && mscale_all != 0 ? yarn_magnitude(rope.factor, mscale) /
-                                                          yarn_magnitude(rope.factor, mscale_all)
-                                                    : yarn_magnitude(rope.factor);
-    if (magnitude) rope.magnitude = *magnitude;
+    CHECK_OK(hugging_face_yarn(rope));
   } else if (type == "longrope" || type == "su") {
-    rope.scaling = Rope::Scaling::kTwoTables;
-    TRY(rope.short_divisors, divisors(config, rope_key("short_factor"), rope.dim / 2));
-    TRY(rope.long_divisors, divisors(config, rope_key("long_factor"), rope.dim / 2));
-    // LongRoPE (Ding et al. 2024): the square root of how the entropy grows.
-    if (rope.factor > 1)
-      rope.magnitude = std::sqrt(1 + std::log(rope.factor) / std::log(rope.original_context));
-    if (magnitude) rope.magnitude = *magnitude;
+    CHECK_OK(hugging_face_tables(rope));
   } else {
     return fail(
         "{}: rope scaling \"{}\" is not supported (default, linear, dynamic, llama3, yarn and "
@@ -111,6 +95,35 @@ Result<Rope> Fields::hugging_face_rope(Defaults defaults) const {
         rope_key("rope_type"), type);
   }
   return rope;
+}
+
+Result<void> Fields::hugging_face_yarn(Rope& rope) const {
+  const Config& config = checkpoint_->config();
+  rope.scaling = Rope::Scaling::kYarn;
+  TRY(rope.beta_fast, config.number_or(rope_key("beta_fast"), 32));
+  TRY(rope.beta_slow, config.number_or(rope_key("beta_slow"), 1));
+  TRY(rope.whole_pairs, config.bool_or(rope_key("truncate"), true));
+  TRY(const f64 mscale, config.number_or(rope_key("mscale"), 0));
+  TRY(const f64 mscale_all, config.number_or(rope_key("mscale_all_dim"), 0));
+  const bool both = mscale != 0 && mscale_all != 0;
+  const f64 magnitude =
+      both ? yarn_magnitude(rope.factor, mscale) / yarn_magnitude(rope.factor, mscale_all)
+           : yarn_magnitude(rope.factor);
+  TRY(rope.magnitude, config.number_or(rope_key("attention_factor"), magnitude));
+  return {};
+}
+
+// LongRoPE (Ding et al. 2024).
+Result<void> Fields::hugging_face_tables(Rope& rope) const {
+  const Config& config = checkpoint_->config();
+  rope.scaling = Rope::Scaling::kTwoTables;
+  TRY(rope.short_divisors, divisors(config, rope_key("short_factor"), rope.dim / 2));
+  TRY(rope.long_divisors, divisors(config, rope_key("long_factor"), rope.dim / 2));
+  // The square root of how much the entropy grows.
+  const f64 magnitude =
+      rope.factor > 1 ? std::sqrt(1 + std::log(rope.factor) / std::log(rope.original_context)) : 1;
+  TRY(rope.magnitude, config.number_or(rope_key("attention_factor"), magnitude));
+  return {};
 }
 
 Result<Rope> Fields::gguf_rope(Defaults defaults) const {
