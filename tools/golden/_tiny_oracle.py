@@ -68,7 +68,7 @@ def greedy(model) -> dict:
             logits = answer.logits[-1]
             best = np.argsort(-logits, kind="stable")[:2]
             gap = float(logits[best[0]] - logits[best[1]])
-            if gap < GREEDY_GAP:
+            if gap < GREEDY_GAP or answer.choices.is_near_tie():
                 break
             chosen.append(int(best[0]))
             gaps.append(round(gap, 6))
