@@ -206,7 +206,9 @@ bool Finder::is_ignored(std::string_view name) const {
         layer < spec_.layers.size() + spec_.prediction_layers)
       return true;
   }
-  if (gguf_) return false;
+  if (gguf_)  // read with the settings
+    return spec_.rope.scaling == Rope::Scaling::kTwoTables &&
+           (name == "rope_factors_short.weight" || name == "rope_factors_long.weight");
   for (std::string_view part : kOtherParts)
     if (name.starts_with(part)) return true;
   // Older exports store the frequencies of every layer; they follow from the config.
