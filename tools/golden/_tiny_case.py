@@ -47,16 +47,20 @@ LATENT = COMMON | dict(
     attention_bias=False,
 )
 # 3 linear layers for one of full attention, whose heads of 32 turn only their first 8.
-LINEAR = COMMON | UNTIED | dict(
-    num_hidden_layers=4,
-    head_dim=32,
-    attention_bias=False,
-    linear_key_head_dim=16,
-    linear_value_head_dim=16,
-    linear_num_key_heads=2,
-    linear_num_value_heads=4,
-    linear_conv_kernel_dim=4,
-    rope_parameters=PLAIN_ROPE | {"partial_rotary_factor": 0.25},
+LINEAR = (
+    COMMON
+    | UNTIED
+    | dict(
+        num_hidden_layers=4,
+        head_dim=32,
+        attention_bias=False,
+        linear_key_head_dim=16,
+        linear_value_head_dim=16,
+        linear_num_key_heads=2,
+        linear_num_value_heads=4,
+        linear_conv_kernel_dim=4,
+        rope_parameters=PLAIN_ROPE | {"partial_rotary_factor": 0.25},
+    )
 )
 SHARED = dict(
     num_experts=8,
@@ -109,7 +113,9 @@ FAMILIES = {
     "qwen3_next": Family(hf.Qwen3NextConfig, hf.Qwen3NextForCausalLM, LINEAR | SHARED),
     "qwen3_5_text": Family(hf.Qwen3_5TextConfig, hf.Qwen3_5ForCausalLM, LINEAR),
     "qwen3_5_moe_text": Family(
-        hf.Qwen3_5MoeTextConfig, hf.Qwen3_5MoeForCausalLM, LINEAR | SHARED | {"intermediate_size": ...}
+        hf.Qwen3_5MoeTextConfig,
+        hf.Qwen3_5MoeForCausalLM,
+        LINEAR | SHARED | {"intermediate_size": ...},
     ),
 }
 

@@ -88,8 +88,9 @@ class Choices:
 
     @contextlib.contextmanager
     def watching(self, model):
+        """Nothing is watched without a model."""
         handles = []
-        for i, layer in enumerate(model.model.layers):
+        for i, layer in enumerate(model.model.layers if model is not None else ()):
             for module in layer.modules():
                 kind = type(module).__name__
                 if kind.endswith("Router"):
@@ -99,7 +100,7 @@ class Choices:
                     handles.append(module.register_forward_pre_hook(before))
                     handles.append(module.register_forward_hook(after))
         try:
-            yield self
+            yield
         finally:
             for handle in handles:
                 handle.remove()
@@ -111,9 +112,7 @@ class Choices:
 
     def is_near_tie(self) -> bool:
         routers, indexers = self.margins.values(), self.key_margins.values()
-        return any(m.min() < MARGIN for m in routers) or any(
-            m.min() < KEY_MARGIN for m in indexers
-        )
+        return any(m.min() < MARGIN for m in routers) or any(m.min() < KEY_MARGIN for m in indexers)
 
     def as_json(self) -> list[dict]:
         return [

@@ -56,9 +56,7 @@ def common(config, predicted: int) -> dict:
     if head and kind not in LATENT:
         keys |= {"attention.key_length": head, "attention.value_length": head}
     if sized:
-        keys["rope.dimension_count"] = (
-            head or config.hidden_size // config.num_attention_heads
-        )
+        keys["rope.dimension_count"] = head or config.hidden_size // config.num_attention_heads
     elif "partial_rotary_factor" in config.rope_parameters and kind not in LATENT:
         turned = head * config.rope_parameters["partial_rotary_factor"]
         keys["rope.dimension_count"] = int(turned)

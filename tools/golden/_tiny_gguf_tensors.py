@@ -1,5 +1,5 @@
-"""From the tensors of a Hugging Face folder to those that llama.cpp's converter makes of them: names,
-experts stacked, rows permuted, matrices split, transposed or reordered."""
+"""From the tensors of a Hugging Face folder to those that llama.cpp's converter makes of them:
+names, experts stacked, rows permuted, matrices split, transposed or reordered."""
 
 import math
 import re
@@ -170,7 +170,8 @@ def unfused(config, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     keys = config.linear_num_key_heads
     width = config.linear_key_head_dim
     values = config.linear_value_head_dim * config.linear_num_value_heads // keys
-    parts = np.split(rows.reshape(keys, -1, rows.shape[-1]), [width, 2 * width, 2 * width + values], 1)
+    cuts = [width, 2 * width, 2 * width + values]
+    parts = np.split(rows.reshape(keys, -1, rows.shape[-1]), cuts, axis=1)
     q, k, v, z = (part.reshape(-1, rows.shape[-1]) for part in parts)
     return np.concatenate([q, k, v]), z
 

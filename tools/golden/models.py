@@ -11,6 +11,7 @@ Made twice on one machine, the bytes are the same; the checkpoints are the same 
 import argparse
 import json
 import pathlib
+import re
 import shutil
 import zlib
 
@@ -42,7 +43,8 @@ LENGTHS = (1, 7, 40, 100, 150)
 # window (16), of the original context (64) and of the block and page sizes between.
 KEPT = (0, 1, 7, 15, 16, 17, 31, 32, 33, 63, 64, 65, 127, 128)
 RESIDUAL_LENGTH = 7
-ABLATED = 0.05  # what a case's point must at least move the logits by
+# What a case's point must at least move the logits by, and what every tensor must.
+ABLATED, TENSOR_ABLATED = 0.05, 0.01
 CASES = [
     *_llama_cases.NUMBERED,
     *_llama_cases.CASES,
@@ -131,9 +133,7 @@ def write_checkpoints(case: Case, out: pathlib.Path, seed: int):
         oracle, tensors, disk = None, None, arrays
     for file, style in case.gguf.items():
         name, config = f"tiny {case.name}", case.make_config()
-        meaning = _tiny_gguf.write(
-            out / file, name, config, disk, form_of(case), seed + 1, style
-        )
+        meaning = _tiny_gguf.write(out / file, name, config, disk, form_of(case), seed + 1, style)
         if oracle is None:
             tensors = meaning
     return oracle or make_model(case, tensors), tensors
@@ -185,6 +185,24 @@ def ask(model, out: pathlib.Path):
     return prompts, answer
 
 
+def least_effect(case: Case, tensors: dict, answer, ids: list[int]) -> tuple[float, str]:
+    """How far the logits move without the tensors of one kind, in all layers at once, and of which
+    kind they move least: what forgets one must be found out."""
+    kinds = {re.sub(r"\d+", "N", name) for name in tensors}
+    effects = []
+    for kind in sorted(kinds - {"lm_head.weight", "model.embed_tokens.weight"}):
+        model = make_model(case, tensors)
+        state = model.state_dict()
+        for name in state:
+            if re.sub(r"\d+", "N", name) == kind:
+                neutral = _tiny_weights.neutral(name, model.config)
+                state[name] = torch.full_like(state[name], neutral)
+        model.load_state_dict(state)
+        other = run(model, ids, watched=False)
+        effects.append((distance(other.logits, answer.logits), kind))
+    return min(effects)
+
+
 def make_case(case: Case, root: pathlib.Path, seed: int) -> None:
     out = root / case.name
     shutil.rmtree(out, ignore_errors=True)
@@ -193,10 +211,13 @@ def make_case(case: Case, root: pathlib.Path, seed: int) -> None:
     continued = greedy(model)
     effects = []
     for changes in case.ablations:
-        other = run(make_model(case, tensors, changes), prompts[-1]["ids"])
+        other = run(make_model(case, tensors, changes), prompts[-1]["ids"], watched=False)
         effects.append(distance(other.logits, answer.logits))
         if effects[-1] < ABLATED:
             raise Unlucky(f"{changes} moves the logits by {effects[-1]} only")
+    least = least_effect(case, tensors, answer, prompts[-1]["ids"])
+    if least[0] < TENSOR_ABLATED:
+        raise Unlucky(f"without {least[1]} the logits move by {least[0]} only")
     expected = {
         "oracle": f"transformers {PINS['transformers']} {type(model).__name__}, float32, eager",
         "checkpoints": [c for c in ("hf", *case.gguf) if (out / c).exists()],
@@ -206,7 +227,7 @@ def make_case(case: Case, root: pathlib.Path, seed: int) -> None:
         "greedy": continued,
     } | chosen(answer.choices, out)
     (out / "expected.json").write_text(dump(expected) + "\n")
-    report(case, out, answer, effects, expected)
+    report(case, out, answer, [*effects, least[0]], expected)
 
 
 def chosen(choices, out: pathlib.Path) -> dict:
