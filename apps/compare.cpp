@@ -201,8 +201,8 @@ Command add_compare(CLI::App& program) {
   command->add_flag("--json", flags->json, "Print it as JSON");
   command->add_flag("--list", flags->list, "The published models that are known by name");
   set_examples(*command,
-               "  orrery compare Llama-3-8B Mixtral-8x7B\n"
-               "  orrery compare SmolLM2 Qwen2.5-0.5B --json\n"
+               "  orrery compare model.gguf ../other-folder\n"
+               "  orrery compare SmolLM2 gpt-oss-20b --json\n"
                "  orrery compare --list\n");
   return {command, [flags] { return compare(*flags); }};
 }
