@@ -10,7 +10,7 @@
 #include "apps/model_path.h"
 #include "apps/options.h"
 #include "apps/terminal.h"
-#include "engine/text_files.h"
+#include "engine/lint.h"
 
 namespace orrery::apps {
 namespace {
@@ -47,7 +47,7 @@ class Renderer {
  public:
   explicit Renderer(TextFiles files) : files_(std::move(files)) {}
 
-  [[nodiscard]] const text::Tokenizer* tokenizer() const { return files_.tokenizer.get(); }
+  [[nodiscard]] const TextFiles& files() const { return files_; }
 
   Result<std::string> render(const Json& request) {
     TRY(const Json variables, variables_of(request, files_.variables));
@@ -90,33 +90,6 @@ Json request_of(const Flags& flags) {
   return {{"messages", messages}, {"add_generation_prompt", !flags.no_generation_prompt}};
 }
 
-// What makes a template worth a second look; each is a known cause of nonsense from a good model.
-Result<std::vector<std::string>> warnings_of(Renderer& renderer, Json request,
-                                             const std::string& rendered) {
-  std::vector<std::string> warnings;
-  if (const text::Tokenizer* tokenizer = renderer.tokenizer(); tokenizer && tokenizer->bos()) {
-    const auto ids = tokenizer->encode(rendered, text::Special::kParse, true);
-    if (ids.size() > 1 && ids[0] == *tokenizer->bos() && ids[1] == ids[0])
-      warnings.push_back(
-          "both template and tokenizer begin with BOS: encode chats without added tokens");
-  }
-  Json changed = request;
-  changed["add_generation_prompt"] = !request["add_generation_prompt"].get<bool>();
-  const auto other = renderer.render(changed);
-  if (other && *other == rendered)
-    warnings.push_back(
-        "the template has no generation prompt: nothing tells the model that it is its turn");
-  const Json nothing{{"type", "object"}, {"properties", Json::object()}};
-  request["tools"] = Json::array(
-      {{{"type", "function"},
-        {"function",
-         {{"name", "orrery_probe"}, {"description", "A tool."}, {"parameters", nothing}}}}});
-  const auto with_tools = renderer.render(request);
-  if (with_tools && with_tools->find("orrery_probe") == std::string::npos)
-    warnings.push_back("the template ignores tools");
-  return warnings;
-}
-
 // The chat as it is rendered; on a terminal what the template wrote itself is coloured.
 Result<void> print_one(Renderer& renderer, const Flags& flags) {
   const Json request = request_of(flags);
@@ -129,9 +102,8 @@ Result<void> print_one(Renderer& renderer, const Flags& flags) {
                                   : fmt::format("{}{}{}", s.accent, segment.text, s.reset);
   }
   print(shown + (rendered.ends_with('\n') ? "" : "\n"));
-  TRY(const auto warnings, warnings_of(renderer, request, rendered));
   const Style& e = err_style();
-  for (const std::string& warning : warnings)
+  for (const std::string& warning : engine::lint_chat(renderer.files()))
     fmt::print(stderr, "{}orrery: note: {}{}\n", e.dim, warning, e.reset);
   return {};
 }

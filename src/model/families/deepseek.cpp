@@ -67,6 +67,9 @@ Result<ModelSpec> deepseek_gguf(const Fields& fields) {
   TRY(const u32 first, fields.count_or("dense_layers", 0));
   const bool biased = fields.has_tensor("exp_probs_b.bias", first);
   TRY(const u32 gating, fields.count_or("expert_gating", biased ? 2 : 1));
+  if (!fields.has("expert_gating"))
+    fields.remark(fmt::format("{} is missing: the router's scores are taken as {}",
+                              fields.key("expert_gating"), biased ? "sigmoid" : "softmax"));
   if (gating == 1) return deepseek_v2(fields);
   if (gating == 2) return deepseek_v3(fields);
   return fail("{}: {} is not supported (1, softmax, and 2, sigmoid, are)",

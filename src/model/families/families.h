@@ -23,6 +23,7 @@ struct Family {
 struct Description {
   ModelSpec spec;
   Storage storage;
+  std::vector<std::string> remarks;  // what was assumed where the file should say it, for people
 };
 
 // What this checkpoint holds, as data. An unknown architecture is an error by name that lists ours.
