@@ -10,7 +10,9 @@
 #include "apps/model_path.h"
 #include "apps/options.h"
 #include "apps/terminal.h"
+#include "apps/token_view.h"
 #include "engine/lint.h"
+#include "text/chat_encoding.h"
 
 namespace orrery::apps {
 namespace {
@@ -19,9 +21,9 @@ using engine::TextFiles;
 using text::ChatTemplate;
 
 struct Flags {
-  std::string model, jsonl, system;
+  std::string model, jsonl, system, tools, kwargs;
   std::vector<std::string> messages;
-  bool no_generation_prompt = false;
+  bool no_generation_prompt = false, tokens = false;
 };
 
 // kwargs may be anything but the names that apply_chat_template has parameters of its own for.
@@ -79,7 +81,7 @@ class Renderer {
   std::optional<ChatTemplate> parsed_;
 };
 
-Json request_of(const Flags& flags) {
+Result<Json> request_of(const Flags& flags) {
   Json messages = Json::array();
   if (!flags.system.empty()) messages.push_back({{"role", "system"}, {"content", flags.system}});
   bool user = true;
@@ -87,21 +89,57 @@ Json request_of(const Flags& flags) {
     messages.push_back({{"role", user ? "user" : "assistant"}, {"content", text}});
     user = !user;
   }
-  return {{"messages", messages}, {"add_generation_prompt", !flags.no_generation_prompt}};
+  Json request{{"messages", messages}, {"add_generation_prompt", !flags.no_generation_prompt}};
+  if (!flags.tools.empty()) {
+    TRY(const std::string text, read_text(flags.tools));
+    auto tools = parse_json(text);
+    if (!tools) return at(flags.tools, tools.error());
+    request["tools"] = std::move(*tools);
+  }
+  if (!flags.kwargs.empty()) {
+    auto kwargs = parse_json(flags.kwargs);
+    if (!kwargs) return at("--kwargs", kwargs.error());
+    request["kwargs"] = std::move(*kwargs);
+  }
+  return request;
 }
 
 // The chat as it is rendered; on a terminal what the template wrote itself is coloured.
-Result<void> print_one(Renderer& renderer, const Flags& flags) {
-  const Json request = request_of(flags);
-  TRY(const std::vector<text::Segment> segments, renderer.render_segments(request));
+void show_text(std::span<const text::Segment> segments) {
   const Style& s = out_style();
-  std::string rendered, shown;
-  for (const text::Segment& segment : segments) {
-    rendered += segment.text;
+  std::string shown;
+  for (const text::Segment& segment : segments)
     shown += segment.from_content ? segment.text
                                   : fmt::format("{}{}{}", s.accent, segment.text, s.reset);
+  const bool ended = !segments.empty() && segments.back().text.ends_with('\n');
+  print(shown + (ended ? "" : "\n"));
+}
+
+// Each token of the chat as the model gets it, and where it comes from.
+Result<void> show_tokens(const TextFiles& files, const std::string& name,
+                         std::span<const text::Segment> segments) {
+  if (!files.tokenizer) return fail("{}", files.why_no_tokenizer);
+  const text::Tokenizer& tokenizer = *files.tokenizer;
+  const auto ids = text::encode_segments(tokenizer, segments);
+  std::vector<Origin> origins;
+  for (const u32 segment : text::token_segments(tokenizer, segments, ids))
+    origins.push_back(segments[segment].from_content ? Origin::kMessage : Origin::kTemplate);
+  if (out_style().colours())
+    print(one_above_other(
+        view_origins(tokenizer, name, ids, origins, std::clamp(terminal_columns(), 20u, 200u))));
+  else
+    print(list_origins(tokenizer, ids, origins));
+  return {};
+}
+
+Result<void> print_one(Renderer& renderer, const Flags& flags) {
+  TRY(const Json request, request_of(flags));
+  TRY(const std::vector<text::Segment> segments, renderer.render_segments(request));
+  if (flags.tokens) {
+    CHECK_OK(show_tokens(renderer.files(), flags.model, segments));
+  } else {
+    show_text(segments);
   }
-  print(shown + (rendered.ends_with('\n') ? "" : "\n"));
   const Style& e = err_style();
   for (const std::string& warning : engine::lint_chat(renderer.files()))
     fmt::print(stderr, "{}orrery: note: {}{}\n", e.dim, warning, e.reset);
@@ -133,6 +171,11 @@ Command add_template(CLI::App& program) {
                    "A message; more than one: user and assistant take turns")
       ->allow_extra_args(false);
   command->add_option("--system", flags->system, "The system's message");
+  command->add_option("--tools", flags->tools, "A JSON file with a list of tools (- is stdin)");
+  command->add_option("--kwargs", flags->kwargs,
+                      "More variables, as a JSON object: {\"enable_thinking\": false}");
+  command->add_flag("--tokens", flags->tokens,
+                    "Show each token, and whether a message or the template wrote it");
   command->add_flag("--no-generation-prompt", flags->no_generation_prompt,
                     "End after the last message, without the mark that lets the model reply");
   command->add_option(
@@ -142,6 +185,7 @@ Command add_template(CLI::App& program) {
   set_examples(
       *command,
       "  orrery template SmolLM2 -m \"What is a moon?\"\n"
+      "  orrery template SmolLM2 -m \"What is a moon?\" --tokens\n"
       "  orrery template model.gguf --system \"Be brief.\" -m Hi -m Hello! -m \"Who are you?\"\n"
       "  echo '{\"messages\":[{\"role\":\"user\",\"content\":\"Hi\"}]}' | orrery template SmolLM2 "
       "--jsonl -\n");
