@@ -116,8 +116,7 @@ void show_text(std::span<const text::Segment> segments) {
 }
 
 // Each token of the chat as the model gets it, and where it comes from.
-Result<void> show_tokens(const TextFiles& files, const std::string& name,
-                         std::span<const text::Segment> segments) {
+Result<void> show_tokens(const TextFiles& files, std::span<const text::Segment> segments) {
   if (!files.tokenizer) return fail("{}", files.why_no_tokenizer);
   const text::Tokenizer& tokenizer = *files.tokenizer;
   const auto ids = text::encode_segments(tokenizer, segments);
@@ -126,7 +125,7 @@ Result<void> show_tokens(const TextFiles& files, const std::string& name,
     origins.push_back(segments[segment].from_content ? Origin::kMessage : Origin::kTemplate);
   if (out_style().colours())
     print(one_above_other(
-        view_origins(tokenizer, name, ids, origins, std::clamp(terminal_columns(), 20u, 200u))));
+        view_origins(tokenizer, ids, origins, std::clamp(terminal_columns(), 20u, 200u))));
   else
     print(list_origins(tokenizer, ids, origins));
   return {};
@@ -136,7 +135,7 @@ Result<void> print_one(Renderer& renderer, const Flags& flags) {
   TRY(const Json request, request_of(flags));
   TRY(const std::vector<text::Segment> segments, renderer.render_segments(request));
   if (flags.tokens) {
-    CHECK_OK(show_tokens(renderer.files(), flags.model, segments));
+    CHECK_OK(show_tokens(renderer.files(), segments));
   } else {
     show_text(segments);
   }

@@ -51,7 +51,9 @@ Block block_of(const text::Tokenizer& tokenizer, TokenId id, u32 columns_max) {
   const bool special = tokenizer.is_special(id);
   const std::string bytes =
       special ? std::string(tokenizer.token_name(id)) : tokenizer.token_bytes(id);
-  Block block{visible(bytes), fmt::format("{}", id), hex(bytes), 0, special, bytes.ends_with('\n')};
+  // A control token stands for no bytes: its name is how people write it.
+  Block block{visible(bytes), fmt::format("{}", id), special ? "" : hex(bytes), 0,
+              special,        bytes.ends_with('\n')};
   // A piece wider than the screen is cut, and says so.
   const auto fit = [&](std::string& text) {
     bool cut = false;
@@ -78,7 +80,7 @@ class Layout {
     add(block, block.special ? kSpecialGround : kGrounds[number_++ % std::size(kGrounds)]);
   }
   void add(const Block& block, u32 ground) {
-    if (lines_[0].columns + block.columns > columns_) flush();
+    if (lines_[0].columns + block.columns + 1 > columns_) flush();
     const Style& s = out_style();
     const std::string paint = s.colours() ? fmt::format("\x1b[30;48;5;{}m", ground) : "";
     const auto put = [&](ViewRow& row, const std::string& text, std::string_view colour) {
@@ -151,12 +153,10 @@ TokenView view_tokens(const text::Tokenizer& tokenizer, const std::string& name,
   return view;
 }
 
-TokenView view_origins(const text::Tokenizer& tokenizer, const std::string& name,
-                       std::span<const TokenId> ids, std::span<const Origin> origins, u32 columns) {
+TokenView view_origins(const text::Tokenizer& tokenizer, std::span<const TokenId> ids,
+                       std::span<const Origin> origins, u32 columns) {
   TokenView view;
   const Style& s = out_style();
-  view.rows.push_back(row(s.strong, name));
-  view.rows.emplace_back();
   Layout layout(view.rows, columns);
   u64 of_messages = 0;
   for (std::size_t i = 0; i < ids.size(); ++i) {

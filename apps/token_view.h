@@ -27,7 +27,7 @@ struct TokenView {
 
 // The same of tokens of a chat, on grounds that tell where each comes from.
 enum class Origin : u8 { kTemplate, kMessage };
-[[nodiscard]] TokenView view_origins(const text::Tokenizer& tokenizer, const std::string& name,
+[[nodiscard]] TokenView view_origins(const text::Tokenizer& tokenizer,
                                      std::span<const text::TokenId> ids,
                                      std::span<const Origin> origins, u32 columns);
 // A line a token (number, id, origin, piece), for programs and for screens without colours.

@@ -5,14 +5,15 @@
     tools/terminal_picture.py session.txt docs/pictures/terminal.svg --title "orrery run"
 
 It follows the part of a terminal's language that our program and a shell speak: text, colours and
-weights, carriage return, moving, erasing. It keeps everything that scrolled by. What it does not
-do: animation, the alternate screen, wide characters.
+weights, grounds, wide characters, carriage return, moving, erasing. It keeps everything that
+scrolled by. What it does not do: animation, the alternate screen.
 """
 
 import argparse
 import pathlib
 import re
 import sys
+import unicodedata
 from dataclasses import dataclass, replace
 from xml.sax.saxutils import escape
 
@@ -31,9 +32,28 @@ STEP = re.compile(
 )
 
 
+def of_256(code):
+    """A colour of the 256 that terminals have: 16, a cube of 6 x 6 x 6, and greys."""
+    if code < 16:
+        return (PALETTE + BRIGHT)[code]
+    if code >= 232:
+        return "#" + f"{8 + 10 * (code - 232):02x}" * 3
+    steps = [0, 95, 135, 175, 215, 255]
+    red, rest = divmod(code - 16, 36)
+    return f"#{steps[red]:02x}{steps[rest // 6]:02x}{steps[rest % 6]:02x}"
+
+
+def cells(character):
+    """How many columns a terminal gives to it."""
+    if unicodedata.category(character) in ("Mn", "Me", "Cf"):
+        return 0
+    return 2 if unicodedata.east_asian_width(character) in "WF" else 1
+
+
 @dataclass(frozen=True)
 class Style:
     colour: str = INK
+    ground: str = ""
     bold: bool = False
     italic: bool = False
 
@@ -61,28 +81,49 @@ def styled(style, numbers):
             style = replace(style, colour=BRIGHT[code - 90])
         elif code == 39:
             style = replace(style, colour=INK)
+        elif code == 49:
+            style = replace(style, ground="")
+        elif code in (38, 48) and queue[:1] == [5]:
+            _, number = queue.pop(0), queue.pop(0)
+            colour = of_256(number)
+            style = replace(style, **{"colour" if code == 38 else "ground": colour})
         elif code in (38, 48):
-            del queue[: 2 if queue[:1] == [5] else 4]
+            del queue[:4]
     return style
 
 
 class Screen:
-    """Lines of (character, style) and a cursor."""
+    """Lines of (character, style) and a cursor; behind a wide character stands an empty one."""
 
     def __init__(self, columns):
         self.columns, self.lines, self.row, self.column = columns, [[]], 0, 0
         self.style = Style()
 
     def put(self, character):
-        if self.column >= self.columns:
+        width = cells(character)
+        if width == 0:
+            self.join(character)
+            return
+        if self.column + width > self.columns:
             self.row, self.column = self.row + 1, 0
         while len(self.lines) <= self.row:
             self.lines.append([])
         line = self.lines[self.row]
         while len(line) <= self.column:
             line.append((" ", Style()))
-        line[self.column] = (character, self.style)
-        self.column += 1
+        line[self.column : self.column + width] = [(character, self.style)] + (width - 1) * [
+            ("", self.style)
+        ]
+        self.column += width
+
+    def join(self, mark):
+        """A mark or joiner belongs to the character before it."""
+        at = self.column - 1
+        line = self.lines[self.row]
+        while at > 0 and not line[at][0]:
+            at -= 1
+        if 0 <= at < len(line):
+            line[at] = (line[at][0] + mark, line[at][1])
 
     def control(self, character):
         if character == "\n":
@@ -126,13 +167,20 @@ class Screen:
 
 
 def runs(line):
-    """The line as (column, text, style), neighbours of one style together."""
-    found = []
+    """The line as [column, text, style, columns]: neighbours of one style together, but a wide
+    character and one with marks alone, since fonts do not hold them to whole columns."""
+    found, together = [], False
     for column, (character, style) in enumerate(line):
-        if found and found[-1][2] == style:
+        if not character:
+            found[-1][3] += 1
+            continue
+        plain = len(character) == 1 and cells(character) == 1
+        if found and together and plain and found[-1][2] == style:
             found[-1][1] += character
+            found[-1][3] += 1
         else:
-            found.append([column, character, style])
+            found.append([column, character, style, 1])
+        together = plain
     return found
 
 
@@ -154,20 +202,27 @@ def draw(lines, columns, title):
     )
     out.append(
         "<g font-family=\"ui-monospace,'DejaVu Sans Mono',Menlo,Consolas,monospace\" "
-        'font-size="14" xml:space="preserve">'
+        'font-size="14">'
     )
     for row, line in enumerate(lines):
         y = TITLE_HEIGHT + MARGIN + LINE_HEIGHT * row + 14
-        for column, text, style in runs(line):
-            if not text.strip():
-                continue
+        for column, text, style, wide in runs(line):
             x = MARGIN + CELL_WIDTH * column
+            if style.ground:
+                out.append(
+                    f'<rect x="{x:.1f}" y="{y - 14}" width="{CELL_WIDTH * wide:.1f}" '
+                    f'height="{LINE_HEIGHT}" fill="{style.ground}"/>'
+                )
             weight = ' font-weight="bold"' if style.bold else ""
             slant = ' font-style="italic"' if style.italic else ""
-            out.append(
-                f'<text x="{x:.1f}" y="{y}" fill="{style.colour}"{weight}{slant} '
-                f'textLength="{CELL_WIDTH * len(text):.1f}">{escape(text)}</text>'
-            )
+            # Browsers draw several blanks as one: what stands between them is placed by itself.
+            for part in re.finditer(r"\S+(?: \S+)*", text):
+                length = wide if part[0] == text else len(part[0])
+                out.append(
+                    f'<text x="{x + CELL_WIDTH * part.start():.1f}" y="{y}" '
+                    f'fill="{style.colour}"{weight}{slant} '
+                    f'textLength="{CELL_WIDTH * length:.1f}">{escape(part[0])}</text>'
+                )
     return "\n".join([*out, "</g>", "</svg>"]) + "\n"
 
 
