@@ -6,8 +6,8 @@
 Text: megabytes of English-like words, Chinese, code, numbers and emoji from a seed, as documents of
 16 KB. A row a tokenizer: MB/s of encoding and decoding, ours and theirs (medians), the medians of
 the paired ratios, and the time to load. Then two cases of their own: a tokenizer.json of 20 MB is
-loaded, and 1 MB of one letter is encoded. Ends with 1 when a target is missed. Needs
-build/release/tokenizer_bench and tools/fetch_tokenizers.py.
+loaded, and 1 MB of one letter is encoded. Without a NAME it all goes to docs/text.md. Ends with 1
+when a target is missed. Needs build/release/tokenizer_bench and tools/fetch_tokenizers.py.
 """
 
 import argparse
@@ -197,40 +197,75 @@ def one_letter(name, folder):
     return seconds
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("names", nargs="*", default=list(FILES))
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--megabytes", type=int, default=10)
-    options = parser.parse_args()
-    data = mixed_text(options.megabytes).encode()
+class Page:
+    """Prints lines and keeps them; a whole bench goes to the page of docs/."""
+
+    FILE = ROOT / "docs/text.md"
+    BEGIN, END = "<!-- bench tokenizer: begin -->", "<!-- bench tokenizer: end -->"
+
+    def __init__(self):
+        self.lines = []
+
+    def say(self, line):
+        print(line, flush=True)
+        self.lines.append(line)
+
+    def write(self):
+        page = self.FILE.read_text(encoding="utf-8")
+        before, rest = page.split(self.BEGIN, 1)
+        after = rest.split(self.END, 1)[1]
+        text = "\n".join([self.BEGIN, *self.lines, self.END])
+        self.FILE.write_text(before + text + after, encoding="utf-8")
+
+
+def cpu_name():
     with open("/proc/cpuinfo") as cpu:
-        model = next(line.split(":")[1].strip() for line in cpu if line.startswith("model name"))
-    print(
-        f"`./dev bench tokenizer`, {datetime.date.today()}, {model}, one thread, "
-        f"{len(data) / 1e6:.1f} MB of mixed text,\n{options.rounds} rounds in turns. MB/s, medians; "
+        return next(line.split(":")[1].strip() for line in cpu if line.startswith("model name"))
+
+
+def bench_all(names, rounds, megabytes, page):
+    """Whether a target was missed."""
+    data = mixed_text(megabytes).encode()
+    page.say(
+        f"`./dev bench tokenizer`, {datetime.date.today()}, {cpu_name()}, one thread, "
+        f"{len(data) / 1e6:.1f} MB of mixed text,\n{rounds} rounds in turns. MB/s, medians; "
         f"targets: {ENCODE_RATIO} times in encoding, {DECODE_RATIO} in decoding.\n"
     )
-    print("| tokenizer | encode | theirs | ratio | decode | theirs | ratio | load, ms | theirs | |")
-    print("|---|---|---|---|---|---|---|---|---|---|")
+    heads = ["tokenizer", *2 * ["encode", "theirs", "ratio"], "load, ms", "theirs", ""]
+    heads[4] = "decode"
+    page.say("| " + " | ".join(heads) + " |")
+    page.say("|---" * len(heads) + "|")
     missed = False
     with tempfile.TemporaryDirectory() as folder:
         text_file = pathlib.Path(folder) / "mixed.txt"
         text_file.write_bytes(data)
         documents = documents_of(data)
-        for name in options.names:
-            row, good = bench(name, str(text_file), documents, len(data) / 1e6, options.rounds)
+        for name in names:
+            row, good = bench(name, str(text_file), documents, len(data) / 1e6, rounds)
             missed |= not good
-            print(row, flush=True)
+            page.say(row)
         size, load = load_of_20_megabytes(folder)
         missed |= load > LOAD_MS
-        print(f"\nA tokenizer.json of {size / 1e6:.1f} MB is loaded in {load:.0f} ms "
-              f"(target {LOAD_MS}: {mark(load <= LOAD_MS)}).")
+        page.say(f"\nA tokenizer.json of {size / 1e6:.1f} MB is loaded in {load:.0f} ms "
+                 f"(target {LOAD_MS}: {mark(load <= LOAD_MS)}).")
         for name in ("llama3_1", "llama2"):
             seconds = one_letter(name, folder)
             missed |= seconds > LETTER_SECONDS
-            print(f"1 MB of one letter, {name}: {seconds:.2f} s "
-                  f"(target {LETTER_SECONDS}: {mark(seconds <= LETTER_SECONDS)}).")
+            page.say(f"1 MB of one letter, {name}: {seconds:.2f} s "
+                     f"(target {LETTER_SECONDS}: {mark(seconds <= LETTER_SECONDS)}).")
+    return missed
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("names", nargs="*")
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--megabytes", type=int, default=10)
+    options = parser.parse_args()
+    page = Page()
+    missed = bench_all(options.names or list(FILES), options.rounds, options.megabytes, page)
+    if not options.names:
+        page.write()
     return missed
 
 
