@@ -52,25 +52,6 @@ struct Line {
   std::string what, a, b;
 };
 
-// The distinct kinds of a part over the layers, with how many layers have it: "32 x ...".
-template <typename Text>
-std::string folded(const model::ModelSpec& spec, Text text) {
-  std::vector<std::pair<std::string, u32>> kinds;
-  for (const model::LayerSpec& layer : spec.layers) {
-    const std::string one = text(layer);
-    const auto at = std::find_if(kinds.begin(), kinds.end(),
-                                 [&](const auto& kind) { return kind.first == one; });
-    if (at == kinds.end())
-      kinds.emplace_back(one, 1);
-    else
-      ++at->second;
-  }
-  std::string all;
-  for (const auto& [one, count] : kinds)
-    all += fmt::format("{}{} x {}", all.empty() ? "" : "\n", count, one);
-  return all;
-}
-
 std::vector<Line> lines_of(const Side& a, const Side& b) {
   std::vector<Line> lines;
   const auto add = [&](std::string what, const auto& text) {
@@ -78,11 +59,10 @@ std::vector<Line> lines_of(const Side& a, const Side& b) {
   };
   using model::ModelSpec;
   add("attention", [](const ModelSpec& s) {
-    return folded(s, [](const model::LayerSpec& layer) { return attention_text(layer); });
+    return fmt::format("{}", fmt::join(folded(s, attention_text), "\n"));
   });
-  add("feed-forward", [](const ModelSpec& s) {
-    return folded(s, [](const model::LayerSpec& layer) { return ffn_text(layer); });
-  });
+  add("feed-forward",
+      [](const ModelSpec& s) { return fmt::format("{}", fmt::join(folded(s, ffn_text), "\n")); });
   add("width", [](const ModelSpec& s) { return grouped(s.dim); });
   add("norm", [](const ModelSpec& s) { return fmt::format("RMS, epsilon {:g}", s.norm_eps); });
   add("positions", [](const ModelSpec& s) { return rope_text(s.rope); });
@@ -221,8 +201,8 @@ Command add_compare(CLI::App& program) {
   command->add_flag("--json", flags->json, "Print it as JSON");
   command->add_flag("--list", flags->list, "The published models that are known by name");
   set_examples(*command,
-               "  orrery compare Llama-3-8B Mixtral-8x7B\n"
-               "  orrery compare SmolLM2 Qwen2.5-0.5B --json\n"
+               "  orrery compare model.gguf ../other-folder\n"
+               "  orrery compare SmolLM2 gpt-oss-20b --json\n"
                "  orrery compare --list\n");
   return {command, [flags] { return compare(*flags); }};
 }

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <cstring>
 #include <fstream>
 #include <iostream>
 #include <limits>
@@ -122,7 +123,13 @@ Result<void> answer_lines(const std::string& path,
 }
 
 std::string to_line(const Json& json) {
-  return json.dump(-1, ' ', false, Json::error_handler_t::replace);
+  std::string line = json.dump(-1, ' ', false, Json::error_handler_t::replace);
+  // Characters that some readers of lines take for line ends; in JSON they stand in strings only.
+  for (const auto& [character, escape] :
+       {std::pair{"\u0085", "\\u0085"}, {"\u2028", "\\u2028"}, {"\u2029", "\\u2029"}})
+    for (std::size_t at = 0; (at = line.find(character, at)) != std::string::npos;)
+      line.replace(at, std::strlen(character), escape);
+  return line;
 }
 
 }  // namespace orrery::apps

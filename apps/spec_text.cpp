@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <functional>
 
 namespace orrery::apps {
@@ -93,6 +94,16 @@ std::vector<Slot> slots() {
   return list;
 }
 
+// Where layers of a kind stand, when others stand between them: ", every 4th from 3".
+std::string places_text(const std::vector<u32>& layers) {
+  if (layers.back() - layers.front() + 1 == layers.size()) return "";
+  const u32 step = layers[1] - layers[0];
+  for (std::size_t i = 1; i < layers.size(); ++i)
+    if (layers[i] - layers[i - 1] != step) return ", the layers between";
+  const std::string_view ending = step == 2 ? "nd" : step == 3 ? "rd" : "th";
+  return fmt::format(", every {}{} from {}", step, ending, layers[0]);
+}
+
 }  // namespace
 
 std::string attention_text(const model::LayerSpec& layer) {
@@ -103,18 +114,30 @@ std::string ffn_text(const model::LayerSpec& layer) {
   return std::visit([](const auto& f) { return ffn_text(f); }, layer.ffn);
 }
 
-std::vector<std::string> folded_layers(const model::ModelSpec& spec) {
-  std::vector<std::pair<std::string, u32>> runs;
-  for (const model::LayerSpec& layer : spec.layers) {
-    std::string text = attention_text(layer) + "; " + ffn_text(layer);
-    if (runs.empty() || runs.back().first != text)
-      runs.emplace_back(std::move(text), 1);
-    else
-      ++runs.back().second;
+std::vector<std::string> folded(const model::ModelSpec& spec, const LayerText& text) {
+  struct Kind {
+    std::string text;
+    std::vector<u32> layers;
+  };
+  std::vector<Kind> kinds;
+  for (u32 i = 0; i < spec.layers.size(); ++i) {
+    const std::string one = text(spec.layers[i]);
+    auto at = std::find_if(kinds.begin(), kinds.end(),
+                           [&](const Kind& kind) { return kind.text == one; });
+    if (at == kinds.end()) at = kinds.insert(kinds.end(), Kind{one, {}});
+    at->layers.push_back(i);
   }
   std::vector<std::string> lines;
-  for (const auto& [text, count] : runs) lines.push_back(fmt::format("{} x {}", count, text));
+  for (const Kind& kind : kinds)
+    lines.push_back(
+        fmt::format("{} x {}{}", kind.layers.size(), kind.text, places_text(kind.layers)));
   return lines;
+}
+
+std::vector<std::string> folded_layers(const model::ModelSpec& spec) {
+  return folded(spec, [](const model::LayerSpec& layer) {
+    return attention_text(layer) + "; " + ffn_text(layer);
+  });
 }
 
 std::string rope_text(const model::Rope& rope) {

@@ -1,6 +1,7 @@
 // Models, shapes and kernels in words and tables, for `inspect` and `compare`.
 #pragma once
 
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -11,7 +12,9 @@
 
 namespace orrery::apps {
 
-// Equal layers that follow each other become one line: "30 x attention of 9 heads …".
+// One line for each kind of layer, in the words of `text`: "30 x attention of 9 heads …".
+using LayerText = std::function<std::string(const model::LayerSpec& layer)>;
+[[nodiscard]] std::vector<std::string> folded(const model::ModelSpec& spec, const LayerText& text);
 [[nodiscard]] std::vector<std::string> folded_layers(const model::ModelSpec& spec);
 [[nodiscard]] std::string attention_text(const model::LayerSpec& layer);
 [[nodiscard]] std::string ffn_text(const model::LayerSpec& layer);

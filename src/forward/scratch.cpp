@@ -76,7 +76,7 @@ Widths widest(const model::ModelSpec& spec) {
   return w;
 }
 
-void note_kinds(const model::Model& model, bool (&kinds)[4]) {
+void note_kinds(const model::Model& model, bool (&kinds)[kernels::kActivationKindCount]) {
   for (const model::Matrix& m : model.weights.matrices)
     kinds[u8(kernels::activation_kind(m.layout))] = true;
 }
@@ -108,7 +108,7 @@ void lay_out(Scratch& s, const model::ModelSpec& spec, const Widths& w, Pieces& 
   const u64 t = s.tokens_max, pairs = t * w.active;
   // `columns` of one set, or as many sets of one column.
   const auto activations = [&](ActivationSet& set, u64 depth, u32 columns, u64 sets = 1) {
-    for (u8 kind = 0; kind < 4; ++kind)
+    for (u8 kind = 0; kind < kernels::kActivationKindCount; ++kind)
       if (s.kinds[kind])
         set.memory[kind] = to.take(
             sets * kernels::activation_bytes(kernels::ActivationKind(kind), u32(depth), columns));
@@ -151,7 +151,7 @@ void lay_out(Scratch& s, const model::ModelSpec& spec, const Widths& w, Pieces& 
             kernels::attention_scratch_floats(kQueriesMax, u32(w.head_dim), u32(w.head_dim)));
     activations(thread.inputs, w.depth, 1);
     u64 head_bytes = 0;
-    for (u8 kind = 0; kind < 4 && w.head_depth; ++kind)
+    for (u8 kind = 0; kind < kernels::kActivationKindCount && w.head_depth; ++kind)
       head_bytes = std::max(head_bytes, kernels::activation_bytes(kernels::ActivationKind(kind),
                                                                   u32(w.head_depth), s.tokens_max));
     thread.head_input = to.take(head_bytes);

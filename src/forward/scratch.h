@@ -25,8 +25,8 @@ inline constexpr u32 kQueriesMax = 64;
 // Up to one Activations a kind, all of the same values; only kinds that the model's layouts read
 // exist.
 struct ActivationSet {
-  u8* memory[4] = {};
-  kernels::Activations of[4] = {};
+  u8* memory[kernels::kActivationKindCount] = {};
+  kernels::Activations of[kernels::kActivationKindCount] = {};
   [[nodiscard]] const kernels::Activations& operator[](kernels::ActivationKind kind) const {
     return of[u8(kind)];
   }
@@ -103,7 +103,7 @@ class Scratch {
   std::vector<ThreadScratch> threads;
   std::vector<Run> runs;        // capacity tokens_max
   std::vector<u32> logit_rows;  // capacity logit_rows_max: rows of the batch, in order
-  bool kinds[4] = {};           // which activation kinds the model reads
+  bool kinds[kernels::kActivationKindCount] = {};  // which activation kinds the model reads
 
   [[nodiscard]] u64 size_bytes() const { return memory_.size_bytes(); }
 

@@ -28,7 +28,7 @@ const ActivationSet& convert(const Step& step, const Rows& rows, u32 count) {
   ActivationSet& to = alone ? mine.inputs : step.scratch.inputs;
   // Every member writes the same small headers into the shared set: harmless only if one does it.
   if (alone || step.worker.index() == 0)
-    for (u8 kind = 0; kind < 4; ++kind)
+    for (u8 kind = 0; kind < kernels::kActivationKindCount; ++kind)
       if (step.scratch.kinds[kind])
         to.of[kind] = kernels::place_activations(kernels::ActivationKind(kind), rows.depth, count,
                                                  to.memory[kind]);
@@ -41,7 +41,7 @@ const ActivationSet& convert(const Step& step, const Rows& rows, u32 count) {
                             rows.norm_eps != 0 ? rows.norm_eps : step.model.spec.norm_eps);
       row = mine.row;
     }
-    for (u8 kind = 0; kind < 4; ++kind)
+    for (u8 kind = 0; kind < kernels::kActivationKindCount; ++kind)
       if (step.scratch.kinds[kind]) step.kernels.quantize(row, 0, to.of[kind], c, c + 1);
   }
   if (!alone) step.worker.barrier();

@@ -30,9 +30,6 @@ u64 lay_out(Activations& to, u8* memory) {
     case ActivationKind::kF32:
       pieces.take(to.f32_values, columns * padded);
       break;
-    case ActivationKind::kBf16:
-      pieces.take(to.bf16_values, columns * padded);
-      break;
     case ActivationKind::kInt8Per32:
       pieces.take(to.values, slabs * kBlockDepth);
       pieces.take(to.scales, slabs * 8);

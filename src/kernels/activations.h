@@ -2,7 +2,6 @@
 // a layout's arithmetic takes.
 //
 // kF32       the values.
-// kBf16      the values rounded to bfloat16 (nearest even).
 // kInt8Per32 each 32 values: scale = amax / 127, q = nearest-even(x * (127 / amax)) (all 0 when
 // amax is
 //            below kSmallestAmax), their sum, and scale * sum, the float that a layout with mins
@@ -31,7 +30,6 @@ struct Activations {
   u32 depth;           // K
   u32 columns;         // tokens
   f32* f32_values;     // kF32: [column][round_up(depth, 32)], zero padded
-  u16* bf16_values;    // kBf16: [column][round_up(depth, 32)], zero padded
   i8* values;          // int8: [block][column][256]
   f32* scales;         // kInt8Per32: [block][column][8]; kInt8Per256: [block][column]
   f32* scaled_sums;    // kInt8Per32: [block][column][8], scale * sum of 32

@@ -16,7 +16,7 @@ namespace {
 constexpr LayoutInfo kLayouts[kLayoutCount] = {
     {Layout::kF32, "F32", ActivationKind::kF32, 0, 0, 2048, false},
     {Layout::kF16, "F16", ActivationKind::kF32, 0, 0, 1024, false},
-    {Layout::kBf16, "BF16", ActivationKind::kBf16, 0, 0, 1024, false},
+    {Layout::kBf16, "BF16", ActivationKind::kF32, 0, 0, 1024, false},
     {Layout::kE4, "E4", ActivationKind::kInt8Per32, 0, 32, 256, false},
     {Layout::kE4M, "E4M", ActivationKind::kInt8Per32, 0, 64, 256, false},
     {Layout::kE8, "E8", ActivationKind::kInt8Per32, 0, 32, 512, false},

@@ -39,7 +39,8 @@ enum class Layout : u8 {
 inline constexpr u32 kLayoutCount = 12;
 [[nodiscard]] std::string_view name(Layout layout);
 
-enum class ActivationKind : u8 { kF32, kBf16, kInt8Per32, kInt8Per256 };
+enum class ActivationKind : u8 { kF32, kInt8Per32, kInt8Per256 };
+inline constexpr u8 kActivationKindCount = 3;
 [[nodiscard]] ActivationKind activation_kind(Layout layout);
 
 struct PackedMatrix {

@@ -18,8 +18,6 @@ f64 activation(const Activations& x, u32 column, u32 k) {
   switch (x.kind) {
     case ActivationKind::kF32:
       return x.f32_values[column * padded + k];
-    case ActivationKind::kBf16:
-      return f32_from_bf16(x.bf16_values[column * padded + k]);
     case ActivationKind::kInt8Per32:
       return f64(x.values[slab * 256 + k % 256]) * x.scales[slab * 8 + k % 256 / 32];
     case ActivationKind::kInt8Per256:

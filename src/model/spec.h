@@ -74,7 +74,7 @@ struct GroupedAttention {
 // sum over heads of weight(x) * relu(query . key) (DeepSeek-V3.2, 2025). heads 0: none.
 struct KeyIndexer {
   u32 heads = 0, head_dim = 0, keys_max = 0;
-  bool reuses = false;  // the choice of the layer before stands; the layer has no indexer of its own
+  bool reuses = false;  // the layer has no indexer; the choice of the one before it stands
   [[nodiscard]] bool chooses() const { return heads != 0 && !reuses; }
 };
 

@@ -1,5 +1,6 @@
 #include "model/stored.h"
 
+#include <algorithm>
 #include <charconv>
 
 #include "model/spellings.h"
@@ -119,11 +120,13 @@ std::optional<Slice> slice_of(Cut cut, const TensorNeed& need, u64 matrices,
 
 // The shape as the slice must find it. Dimensions of 1 do not count, and a stack may stand with its
 // first two dimensions as one.
-bool has_shape(const TensorView& view, const Slice& slice, bool vector) {
+bool has_shape(const TensorView& view, const Slice& slice, const TensorNeed& need) {
   u64 values = 1;
   for (u64 n : view.shape) values *= n;  // the checkpoint has checked that it fits
   if (values != slice.tensor_rows * slice.tensor_cols) return false;
-  if (vector) return true;
+  if (need.is_vector())
+    return view.shape.size() - u64(std::count(view.shape.begin(), view.shape.end(), 1u)) <=
+           need.shape.size();
   return !view.shape.empty() && view.shape.back() == slice.tensor_cols && view.shape.size() <= 3;
 }
 
@@ -178,7 +181,7 @@ Result<Stored> Finder::find(const TensorNeed& need, u32 index) const {
       const bool one_each = s.pattern.find("{index}") != std::string_view::npos;
       const auto slice = slice_of(s.cut, need, one_each ? 1 : need.count(), layer);
       if (!slice) continue;
-      if (!has_shape(*view, *slice, need.is_vector()))
+      if (!has_shape(*view, *slice, need))
         return fail("tensor {} has shape {}, but the config asks for {}", view->name,
                     shape_text(view->shape),
                     need.is_vector() || s.cut == Cut::kWhole
@@ -206,7 +209,9 @@ bool Finder::is_ignored(std::string_view name) const {
         layer < spec_.layers.size() + spec_.prediction_layers)
       return true;
   }
-  if (gguf_) return false;
+  if (gguf_)  // read with the settings
+    return spec_.rope.scaling == Rope::Scaling::kTwoTables &&
+           (name == "rope_factors_short.weight" || name == "rope_factors_long.weight");
   for (std::string_view part : kOtherParts)
     if (name.starts_with(part)) return true;
   // Older exports store the frequencies of every layer; they follow from the config.

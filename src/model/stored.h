@@ -61,9 +61,9 @@ struct Spelling {
 // What else a family's checkpoints of one kind have of their own.
 struct Storage {
   std::span<const Spelling> spellings = {};  // tried before the common ones
-  bool neighbour_pairs = false;  // rotary pairs are neighbours, not the halves of a head
+  bool neighbour_pairs = false;        // rotary pairs are neighbours, not the halves of a head
   bool neighbour_index_pairs = false;  // the same in the indexer of keys
-  bool norms_from_one = false;   // kPlusOne for all norms that have no spelling of their own
+  bool norms_from_one = false;         // kPlusOne for all norms that have no spelling of their own
 };
 
 // Which rows of the tensor hold the role's, and how. Row r of matrix i of a stack is row

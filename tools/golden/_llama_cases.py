@@ -1,6 +1,6 @@
 """Tiny checkpoints of the llama and mistral families: formats, rope scalings, biases, windows."""
 
-from _tiny_case import PLAIN_ROPE, UNTIED, Case
+from _tiny_case import NO_GGUF, PLAIN_ROPE, UNTIED, Case
 
 # No dimension is a multiple of 64 (blocks of 32 leave a short last group of 256).
 ODD = dict(hidden_size=96, intermediate_size=160, num_attention_heads=6, num_key_value_heads=2)
@@ -57,7 +57,7 @@ CASES = [
     Case("llama_rope_yarn", {"rope_parameters": YARN}, ablations=(UNSCALED, {"rope_parameters": YARN | {"attention_factor": 1.0}})),
     Case("llama_rope_yarn_explicit", {"rope_parameters": YARN | {"attention_factor": 1.3, "beta_fast": 8.0, "beta_slow": 2.0}}, config="older", ablations=(UNSCALED, {"rope_parameters": YARN | {"attention_factor": 1.3}})),
     # Scaled only in a sequence longer than max_position_embeddings; greedy stays below.
-    Case("llama_rope_dynamic", {"max_position_embeddings": 64, "rope_parameters": {"rope_type": "dynamic", "rope_theta": 10000.0, "factor": 4.0}}, config="older", ablations=({"rope_parameters": PLAIN_ROPE},)),
+    Case("llama_rope_dynamic", {"max_position_embeddings": 64, "rope_parameters": {"rope_type": "dynamic", "rope_theta": 10000.0, "factor": 4.0}}, config="older", ablations=({"rope_parameters": PLAIN_ROPE},), gguf=NO_GGUF),
     # The long factors rule every position of a sequence longer than 64; greedy stays below.
     Case("llama_rope_longrope", {"rope_parameters": LONG}, ablations=(UNSCALED, {"rope_parameters": LONG | {"long_factor": LONG["short_factor"]}})),
 ]

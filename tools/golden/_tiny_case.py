@@ -9,6 +9,7 @@ from transformers.models.llama4 import Llama4ForCausalLM, Llama4TextConfig
 
 import _tiny_tokenizer
 
+NO_GGUF = {}  # llama.cpp has no such model, or another case has the same file
 PLAIN_ROPE = {"rope_type": "default", "rope_theta": 10000.0}
 LLAMA = dict(
     vocab_size=_tiny_tokenizer.VOCAB,
@@ -35,9 +36,9 @@ NO_BIAS = {"attention_bias": False}
 PAD = {"pad_token_id": _tiny_tokenizer.PAD}  # where the class has an id beyond our vocabulary
 UNTIED = {"tie_word_embeddings": False}
 # Multi-head latent attention: a query is 32 + 16 wide, every rank and head a multiple of 32.
-LATENT = COMMON | UNTIED | dict(
+LATENT = COMMON | dict(
     num_key_value_heads=4,
-    kv_lora_rank=32,
+    kv_lora_rank=64,
     q_lora_rank=32,
     qk_nope_head_dim=32,
     qk_rope_head_dim=16,
@@ -46,16 +47,20 @@ LATENT = COMMON | UNTIED | dict(
     attention_bias=False,
 )
 # 3 linear layers for one of full attention, whose heads of 32 turn only their first 8.
-LINEAR = COMMON | UNTIED | dict(
-    num_hidden_layers=4,
-    head_dim=32,
-    attention_bias=False,
-    linear_key_head_dim=16,
-    linear_value_head_dim=16,
-    linear_num_key_heads=2,
-    linear_num_value_heads=4,
-    linear_conv_kernel_dim=4,
-    rope_parameters=PLAIN_ROPE | {"partial_rotary_factor": 0.25},
+LINEAR = (
+    COMMON
+    | UNTIED
+    | dict(
+        num_hidden_layers=4,
+        head_dim=32,
+        attention_bias=False,
+        linear_key_head_dim=16,
+        linear_value_head_dim=16,
+        linear_num_key_heads=2,
+        linear_num_value_heads=4,
+        linear_conv_kernel_dim=4,
+        rope_parameters=PLAIN_ROPE | {"partial_rotary_factor": 0.25},
+    )
 )
 SHARED = dict(
     num_experts=8,
@@ -83,7 +88,7 @@ FAMILIES = {
     "mixtral": Family(
         hf.MixtralConfig,
         hf.MixtralForCausalLM,
-        MISTRAL | UNTIED | LOCAL_EXPERTS | {"intermediate_size": 32},
+        MISTRAL | LOCAL_EXPERTS | {"intermediate_size": 32},
     ),
     "smollm3": Family(
         hf.SmolLM3Config, hf.SmolLM3ForCausalLM, COMMON | PAD | NO_BIAS | {"num_hidden_layers": 4}
@@ -107,7 +112,11 @@ FAMILIES = {
     "llama4_text": Family(Llama4TextConfig, Llama4ForCausalLM, MISTRAL | UNTIED | NO_BIAS),
     "qwen3_next": Family(hf.Qwen3NextConfig, hf.Qwen3NextForCausalLM, LINEAR | SHARED),
     "qwen3_5_text": Family(hf.Qwen3_5TextConfig, hf.Qwen3_5ForCausalLM, LINEAR),
-    "qwen3_5_moe_text": Family(hf.Qwen3_5MoeTextConfig, hf.Qwen3_5MoeForCausalLM, LINEAR | SHARED),
+    "qwen3_5_moe_text": Family(
+        hf.Qwen3_5MoeTextConfig,
+        hf.Qwen3_5MoeForCausalLM,
+        LINEAR | SHARED | {"intermediate_size": ...},
+    ),
 }
 
 
@@ -125,6 +134,8 @@ class Case:
     # Where the files differ from what save_pretrained writes (_tiny_layouts.py): "wrap", "fuse",
     # "mtp", "prediction", "mxfp4".
     layout: tuple = ()
+    # GGUF files and their styles: "" of today, "kv_b" and "split_experts" of before.
+    gguf: dict = dataclasses.field(default_factory=lambda: {"model.gguf": ""})
     # Changes of config that must move the logits: proof that the case tests what it is there for.
     ablations: tuple = ()
 

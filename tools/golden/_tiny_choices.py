@@ -7,6 +7,8 @@ import contextlib
 import numpy as np
 import torch
 
+# Far above what float32 sums differ by. Keys are chosen so often that more cannot be asked.
+MARGIN, KEY_MARGIN = 1e-4, 2e-5
 NOT_VISIBLE = 255  # in the lists of keys, which all have one length
 
 
@@ -22,7 +24,8 @@ def selection(router, logits: torch.Tensor):
     else:
         scores = logits.softmax(-1, dtype=torch.float32)
     groups = getattr(router, "num_group", None) or 1
-    if groups == 1 or getattr(router, "topk_method", None) == "greedy":
+    free = groups == 1 or router.topk_group == groups
+    if free or getattr(router, "topk_method", None) == "greedy":
         return scores, no_gap
     # DeepSeek-V2 goes by the best of a group, all later ones by the sum of the two best.
     best = 1 if kind.startswith("DeepseekV2") else 2
@@ -85,8 +88,9 @@ class Choices:
 
     @contextlib.contextmanager
     def watching(self, model):
+        """Nothing is watched without a model."""
         handles = []
-        for i, layer in enumerate(model.model.layers):
+        for i, layer in enumerate(model.model.layers if model is not None else ()):
             for module in layer.modules():
                 kind = type(module).__name__
                 if kind.endswith("Router"):
@@ -96,15 +100,19 @@ class Choices:
                     handles.append(module.register_forward_pre_hook(before))
                     handles.append(module.register_forward_hook(after))
         try:
-            yield self
+            yield
         finally:
             for handle in handles:
                 handle.remove()
 
     def margin(self) -> float | None:
         """The narrowest choice of the run."""
-        all_margins = [*self.margins.values(), *self.key_margins.values()]
-        return rounded(min(m.min() for m in all_margins)) if all_margins else None
+        margins = [*self.margins.values(), *self.key_margins.values()]
+        return rounded(min(m.min() for m in margins)) if margins else None
+
+    def is_near_tie(self) -> bool:
+        routers, indexers = self.margins.values(), self.key_margins.values()
+        return any(m.min() < MARGIN for m in routers) or any(m.min() < KEY_MARGIN for m in indexers)
 
     def as_json(self) -> list[dict]:
         return [

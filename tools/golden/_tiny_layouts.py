@@ -53,8 +53,8 @@ def random_like(tensor: torch.Tensor, rng) -> torch.Tensor:
 
 
 def add_prediction_layer(case, disk: dict) -> dict:
-    """The layer after the last one, as DeepSeek-V3 and GLM-4 publish it: a copy of the last layer in
-    shape, with its own embedding and head, never run by the main loop."""
+    """The layer after the last one, as DeepSeek-V3 and GLM-4 publish it: a copy of the last layer
+    in shape, with its own embedding and head, never run by the main loop."""
     rng = np.random.default_rng(0)
     layers = case.settings()["num_hidden_layers"]
     last, extra = f"model.layers.{layers - 1}.", f"model.layers.{layers}."
@@ -116,7 +116,8 @@ def wrap(case, tensors: dict) -> dict:
 
 
 def fuse_experts(disk: dict) -> dict:
-    """Experts N.gate_proj, N.up_proj, N.down_proj -> gate_up_proj [E, 2 I, H], down_proj [E, H, I]."""
+    """Experts N.gate_proj, N.up_proj, N.down_proj -> gate_up_proj [E, 2 I, H] and down_proj [E, H,
+    I]."""
     result, parts = {}, {}
     for name, tensor in disk.items():
         found = re.fullmatch(r"(.*\.experts)\.(\d+)\.(gate|up|down)_proj\.weight", name)
@@ -134,8 +135,8 @@ def fuse_experts(disk: dict) -> dict:
 
 def to_mxfp4(tensor: torch.Tensor):
     """Experts [E, inputs, outputs] as blocks [E, outputs, inputs / 32, 16] and scales [E, outputs,
-    inputs / 32], and what they mean. A byte holds two neighbours, the first in its low half; a scale
-    is an exponent of two, 127 for one."""
+    inputs / 32], and what they mean. A byte holds two neighbours, the first in its low half; a
+    scale is an exponent of two, 127 for one."""
     values = tensor.float().transpose(1, 2)
     groups = values.reshape(*values.shape[:2], -1, 32)
     exponents = torch.floor(torch.log2(groups.abs().amax(-1))) - 2

@@ -38,7 +38,7 @@ def forget_lengths(model) -> None:
     rotary.inv_freq = rotary.original_inv_freq.clone()
 
 
-def run(model, ids: list[int]) -> Answer:
+def run(model, ids: list[int], watched: bool = True) -> Answer:
     stream = []
     forget_lengths(model)
     layers = model.model.layers
@@ -51,7 +51,8 @@ def run(model, ids: list[int]) -> Answer:
 
     handles = [layers[0].register_forward_pre_hook(enter)]
     handles += [layer.register_forward_hook(leave) for layer in layers]
-    with torch.no_grad(), Choices().watching(model) as choices:
+    choices = Choices()
+    with torch.no_grad(), choices.watching(model if watched else None):
         logits = model(torch.tensor([ids]), use_cache=False).logits[0].numpy()
     for handle in handles:
         handle.remove()
@@ -68,7 +69,7 @@ def greedy(model) -> dict:
             logits = answer.logits[-1]
             best = np.argsort(-logits, kind="stable")[:2]
             gap = float(logits[best[0]] - logits[best[1]])
-            if gap < GREEDY_GAP:
+            if gap < GREEDY_GAP or answer.choices.is_near_tie():
                 break
             chosen.append(int(best[0]))
             gaps.append(round(gap, 6))

@@ -64,6 +64,13 @@ def norm_weight(rng, name: str, values: np.ndarray, config) -> np.ndarray:
     return result
 
 
+def neutral(name: str, config) -> float:
+    """What leaves a tensor without effect: one for the weights of a norm, else zero."""
+    if "norm" not in name or name.endswith("bias"):
+        return 0.0
+    return 0.0 if config.model_type in ONE_PLUS and ".linear_attn." not in name else 1.0
+
+
 def parameters(model) -> dict:
     """{name: shape} of all that a checkpoint holds; persistent buffers are the routers' biases."""
     shapes = {n: tuple(p.shape) for n, p in model.named_parameters()}

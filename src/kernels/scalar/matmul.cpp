@@ -78,7 +78,7 @@ f32 output_s(const PackedMatrix& weights, const u8* panel, u32 row, const Activa
   return c;
 }
 
-// The weight of `row` at k; the activation of `column` at k.
+// The weight of `row` at k.
 template <Layout kLayout>
 f32 float_weight(const u8* panel, u32 row, u64 k) {
   if constexpr (kLayout == Layout::kF16) return load_f16(panel + k * 32, row);
@@ -92,11 +92,6 @@ f32 float_weight(const u8* panel, u32 row, u64 k) {
   return value;
 }
 template <Layout kLayout>
-f32 float_activation(const Activations& x, u64 at) {
-  return kLayout == Layout::kBf16 ? f32_from_bf16(x.bf16_values[at]) : x.f32_values[at];
-}
-
-template <Layout kLayout>
 f32 output_f(const PackedMatrix& weights, const u8* panel, u32 row, const Activations& x,
              u32 column) {
   const u32 padded = round_up(weights.cols, kDepthGrain);
@@ -105,10 +100,8 @@ f32 output_f(const PackedMatrix& weights, const u8* panel, u32 row, const Activa
   for (u32 k = 0; k < padded; k += 32) {
     f32 even = 0, odd = 0;
     for (u32 i = k; i < k + 32; i += 2) {
-      even =
-          fma(float_weight<kLayout>(panel, row, i), float_activation<kLayout>(x, first + i), even);
-      odd = fma(float_weight<kLayout>(panel, row, i + 1),
-                float_activation<kLayout>(x, first + i + 1), odd);
+      even = fma(float_weight<kLayout>(panel, row, i), x.f32_values[first + i], even);
+      odd = fma(float_weight<kLayout>(panel, row, i + 1), x.f32_values[first + i + 1], odd);
     }
     c = c + (even + odd);
   }

@@ -66,11 +66,7 @@ void quantize_slab_per_256(const f32* x, u32 count, const Activations& to, u64 s
 void quantize_floats(const f32* x, const Activations& to, u32 column) {
   const u64 padded = round_up(to.depth, kDepthGrain);
   for (u64 k = 0; k < padded; ++k) {
-    const f32 value = k < to.depth ? x[k] : 0;
-    if (to.kind == ActivationKind::kF32)
-      to.f32_values[column * padded + k] = value;
-    else
-      to.bf16_values[column * padded + k] = bf16_from_f32(value);
+    to.f32_values[column * padded + k] = k < to.depth ? x[k] : 0;
   }
 }
 
@@ -79,7 +75,7 @@ void quantize_floats(const f32* x, const Activations& to, u32 column) {
 void quantize(const f32* x, u64 x_stride, const Activations& to, u32 begin, u32 end) {
   for (u32 column = begin; column < end; ++column) {
     const f32* values = x + column * x_stride;
-    if (to.kind == ActivationKind::kF32 || to.kind == ActivationKind::kBf16) {
+    if (to.kind == ActivationKind::kF32) {
       quantize_floats(values, to, column);
       continue;
     }

@@ -56,16 +56,6 @@ ORRERY_INLINE F32x16 odd_bf16(const void* from) {
   return {_mm256_castsi256_ps(_mm256_and_si256(_mm256_loadu_si256(v), high)),
           _mm256_castsi256_ps(_mm256_and_si256(_mm256_loadu_si256(v + 1), high))};
 }
-ORRERY_INLINE void splat_bf16_pair(const void* two, F32x16& even, F32x16& odd) {
-  i32 bits;
-  __builtin_memcpy(&bits, two, 4);
-  const __m256i pair = _mm256_set1_epi32(bits);
-  const __m256 low = _mm256_castsi256_ps(_mm256_slli_epi32(pair, 16));
-  const __m256 high =
-      _mm256_castsi256_ps(_mm256_and_si256(pair, _mm256_set1_epi32(i32(0xffff0000))));
-  even = {low, low};
-  odd = {high, high};
-}
 // Eight values, and zero in the upper lanes.
 ORRERY_INLINE F32x16 load_8(const f32* from) {
   return {_mm256_loadu_ps(from), _mm256_setzero_ps()};

@@ -65,13 +65,6 @@ ORRERY_INLINE F32x16 odd_of(__m512i pairs) {
 }
 ORRERY_INLINE F32x16 even_bf16(const void* from) { return even_of(_mm512_loadu_si512(from)); }
 ORRERY_INLINE F32x16 odd_bf16(const void* from) { return odd_of(_mm512_loadu_si512(from)); }
-ORRERY_INLINE void splat_bf16_pair(const void* two, F32x16& even, F32x16& odd) {
-  i32 bits;
-  __builtin_memcpy(&bits, two, 4);
-  const __m512i pair = _mm512_set1_epi32(bits);
-  even = even_of(pair);
-  odd = odd_of(pair);
-}
 ORRERY_INLINE void store_f16(void* to, F32x16 a) {
   _mm256_storeu_si256(static_cast<__m256i*>(to), _mm512_cvtps_ph(a.v, _MM_FROUND_TO_NEAREST_INT));
 }

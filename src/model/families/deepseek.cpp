@@ -53,7 +53,8 @@ Result<ModelSpec> glm_moe_dsa(const Fields& fields) {
   TRY(ModelSpec spec, deepseek_v32(fields));
   TRY(const u32 every, fields.count_or("index_every", 1));
   TRY(const u32 first, fields.count_or("index_every_from", 2));
-  TRY(const auto reuses, fields.layers_of_type("indexer_types", "shared", [=](u32 layer) {
+  TRY(const auto reuses, fields.layers_of_type("indexer_types", "shared", [&](u32 layer) {
+    if (fields.is_gguf()) return !fields.has_tensor("indexer.attn_q_b.weight", layer);
     return every > 1 && layer + 1 > first && (layer + 1 - first) % every != 0;
   }));
   for (u32 i = 0; i < spec.layers.size(); ++i)

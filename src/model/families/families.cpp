@@ -122,7 +122,7 @@ const std::vector<Family>& families() {
       {"deepseek", "", "deepseek2", deepseek_gguf, kNeighbours},
       {"glm4_moe", "Glm4MoeForCausalLM", "glm4moe", glm4_moe},
       {"glm4_moe_lite", "Glm4MoeLiteForCausalLM", "", glm4_moe_lite, kNeighbours},
-      {"glm_moe_dsa", "GlmMoeDsaForCausalLM", "", glm_moe_dsa, kNeighboursAll},
+      {"glm_moe_dsa", "GlmMoeDsaForCausalLM", "glm-dsa", glm_moe_dsa, kNeighboursAll},
       {"gpt_oss", "GptOssForCausalLM", "gpt-oss", gpt_oss, kInterleaved},
   };
   return table;

@@ -119,7 +119,17 @@ constexpr std::string_view kNoEffect[] = {
     "mamba_ssm_dtype",
     "vision_config",
     "text_config",
+    "boi_token_index",
+    "eoi_token_index",
+    "image_token_id",
     "image_token_index",
+    "multimodal_projector_bias",
+    "projector_hidden_act",
+    "spatial_merge_size",
+    "video_token_id",
+    "vision_end_token_id",
+    "vision_feature_layer",
+    "vision_start_token_id",
     "num_key_value_heads",
 };
 

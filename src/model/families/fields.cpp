@@ -146,7 +146,9 @@ Result<ModelSpec> Fields::decoder(Defaults defaults) const {
     layers -= spec.prediction_layers;
   } else {
     TRY(spec.vocab, count("vocab"));
-    TRY(spec.tied_output, flag_or("tied_output", false));
+    // A wrapper's own setting counts where its language model has none.
+    TRY(const bool tied, config.bool_or("tie_word_embeddings", false));
+    TRY(spec.tied_output, flag_or("tied_output", tied));
     TRY(spec.stop_tokens, stop_tokens(config, prefix_ + "eos_token_id"));
   }
   if (layers > kLayersMax) return fail("{}: {} layers", key("layers"), layers);

@@ -59,7 +59,10 @@ class Fields {
   [[nodiscard]] Result<void> refuse_unsupported() const;
   [[nodiscard]] Result<Rope> rope(Defaults defaults) const;
   [[nodiscard]] Result<Rope> hugging_face_rope(Defaults defaults) const;
+  [[nodiscard]] Result<void> hugging_face_yarn(Rope& rope) const;
+  [[nodiscard]] Result<void> hugging_face_tables(Rope& rope) const;
   [[nodiscard]] Result<Rope> gguf_rope(Defaults defaults) const;
+  [[nodiscard]] Result<void> gguf_tables(Rope& rope) const;
   // What YaRN's temperature makes of the softmax scale of latent attention.
   [[nodiscard]] Result<f64> softmax_factor() const;
   // The rotary settings of config.json: newer exports have rope_parameters, older ones

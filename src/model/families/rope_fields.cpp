@@ -1,5 +1,6 @@
 // Reading of the rotary positions and their scalings, in both worlds.
 #include <cmath>
+#include <cstring>
 
 #include "model/families/fields.h"
 
@@ -13,6 +14,11 @@ constexpr u32 kCountMax = 1u << 30;
 // Peng et al. 2023, eq. 22: by how much attention's temperature grows with the context.
 f64 yarn_magnitude(f64 factor, f64 weight = 1) {
   return factor <= 1 ? 1 : 0.1 * weight * std::log(factor) + 1;
+}
+
+// LongRoPE (Ding et al. 2024): the square root of how much the entropy grows.
+f64 table_magnitude(f64 stretch, u32 original) {
+  return stretch <= 1 ? 1 : std::sqrt(1 + std::log(stretch) / std::log(original));
 }
 
 Result<std::vector<f64>> divisors(const Config& config, const std::string& key, u32 pairs) {
@@ -75,7 +81,6 @@ Result<Rope> Fields::hugging_face_rope(Defaults defaults) const {
   } else {
     TRY(rope.factor, config.require_number(rope_key("factor")));
   }
-  TRY(const auto magnitude, config.get_number(rope_key("attention_factor")));
   if (type == "linear") {
     rope.scaling = Rope::Scaling::kLinear;
   } else if (type == "dynamic") {
@@ -86,24 +91,9 @@ Result<Rope> Fields::hugging_face_rope(Defaults defaults) const {
     TRY(rope.low_frequency_factor, config.require_number(rope_key("low_freq_factor")));
     TRY(rope.high_frequency_factor, config.require_number(rope_key("high_freq_factor")));
   } else if (type == "yarn") {
-    rope.scaling = Rope::Scaling::kYarn;
-    TRY(rope.beta_fast, config.number_or(rope_key("beta_fast"), 32));
-    TRY(rope.beta_slow, config.number_or(rope_key("beta_slow"), 1));
-    TRY(rope.whole_pairs, config.bool_or(rope_key("truncate"), true));
-    TRY(const f64 mscale, config.number_or(rope_key("mscale"), 0));
-    TRY(const f64 mscale_all, config.number_or(rope_key("mscale_all_dim"), 0));
-    rope.magnitude = mscale != 0 && mscale_all != 0 ? yarn_magnitude(rope.factor, mscale) /
-                                                          yarn_magnitude(rope.factor, mscale_all)
-                                                    : yarn_magnitude(rope.factor);
-    if (magnitude) rope.magnitude = *magnitude;
+    CHECK_OK(hugging_face_yarn(rope));
   } else if (type == "longrope" || type == "su") {
-    rope.scaling = Rope::Scaling::kTwoTables;
-    TRY(rope.short_divisors, divisors(config, rope_key("short_factor"), rope.dim / 2));
-    TRY(rope.long_divisors, divisors(config, rope_key("long_factor"), rope.dim / 2));
-    // LongRoPE (Ding et al. 2024): the square root of how the entropy grows.
-    if (rope.factor > 1)
-      rope.magnitude = std::sqrt(1 + std::log(rope.factor) / std::log(rope.original_context));
-    if (magnitude) rope.magnitude = *magnitude;
+    CHECK_OK(hugging_face_tables(rope));
   } else {
     return fail(
         "{}: rope scaling \"{}\" is not supported (default, linear, dynamic, llama3, yarn and "
@@ -111,6 +101,32 @@ Result<Rope> Fields::hugging_face_rope(Defaults defaults) const {
         rope_key("rope_type"), type);
   }
   return rope;
+}
+
+Result<void> Fields::hugging_face_yarn(Rope& rope) const {
+  const Config& config = checkpoint_->config();
+  rope.scaling = Rope::Scaling::kYarn;
+  TRY(rope.beta_fast, config.number_or(rope_key("beta_fast"), 32));
+  TRY(rope.beta_slow, config.number_or(rope_key("beta_slow"), 1));
+  TRY(rope.whole_pairs, config.bool_or(rope_key("truncate"), true));
+  TRY(const f64 mscale, config.number_or(rope_key("mscale"), 0));
+  TRY(const f64 mscale_all, config.number_or(rope_key("mscale_all_dim"), 0));
+  const bool both = mscale != 0 && mscale_all != 0;
+  const f64 magnitude =
+      both ? yarn_magnitude(rope.factor, mscale) / yarn_magnitude(rope.factor, mscale_all)
+           : yarn_magnitude(rope.factor);
+  TRY(rope.magnitude, config.number_or(rope_key("attention_factor"), magnitude));
+  return {};
+}
+
+Result<void> Fields::hugging_face_tables(Rope& rope) const {
+  const Config& config = checkpoint_->config();
+  rope.scaling = Rope::Scaling::kTwoTables;
+  TRY(rope.short_divisors, divisors(config, rope_key("short_factor"), rope.dim / 2));
+  TRY(rope.long_divisors, divisors(config, rope_key("long_factor"), rope.dim / 2));
+  TRY(rope.magnitude, config.number_or(rope_key("attention_factor"),
+                                       table_magnitude(rope.factor, rope.original_context)));
+  return {};
 }
 
 Result<Rope> Fields::gguf_rope(Defaults defaults) const {
@@ -132,6 +148,10 @@ Result<Rope> Fields::gguf_rope(Defaults defaults) const {
   TRY(rope.original_context,
       config.u32_or(inside("scaling.original_context_length"), context, 1, kCountMax));
   if (!type || *type == "none") return rope;
+  if (*type == "longrope") {
+    CHECK_OK(gguf_tables(rope));
+    return rope;
+  }
   TRY(rope.factor, config.require_number(inside("scaling.factor")));
   if (*type == "linear") {
     rope.scaling = Rope::Scaling::kLinear;
@@ -145,10 +165,34 @@ Result<Rope> Fields::gguf_rope(Defaults defaults) const {
     TRY(rope.magnitude, config.number_or(inside("scaling.attn_factor"), rope.magnitude));
     TRY(rope.magnitude, config.number_or(inside("scaling.yarn_attn_factor"), rope.magnitude));
   } else {
-    return fail("{}: \"{}\" is not supported (none, linear and yarn are)", inside("scaling.type"),
-                *type);
+    return fail("{}: \"{}\" is not supported (none, linear, yarn and longrope are)",
+                inside("scaling.type"), *type);
   }
   return rope;
+}
+
+// The divisors stand in two tensors.
+Result<void> Fields::gguf_tables(Rope& rope) const {
+  rope.scaling = Rope::Scaling::kTwoTables;
+  for (auto [name, table] : {std::pair{"rope_factors_short.weight", &rope.short_divisors},
+                             std::pair{"rope_factors_long.weight", &rope.long_divisors}}) {
+    const checkpoint::TensorView* view = checkpoint_->find(name);
+    if (!view || view->format != Format::kF32 || view->bytes.size() != rope.dim / 2 * sizeof(f32))
+      return fail("tensor {} of {} float32 values is missing or another", name, rope.dim / 2);
+    for (u32 i = 0; i < rope.dim / 2; ++i) {
+      f32 value;
+      std::memcpy(&value, view->bytes.data() + i * sizeof(f32), sizeof(f32));
+      if (!(value > 0 && std::isfinite(value)))
+        return fail("tensor {}: a divisor of {}", name, value);
+      table->push_back(value);
+    }
+  }
+  TRY(const u32 context, count("context"));
+  const f64 stretch = f64(context) / rope.original_context;
+  TRY(rope.magnitude,
+      checkpoint_->config().number_or(prefix_ + "rope.scaling.attn_factor",
+                                      table_magnitude(stretch, rope.original_context)));
+  return {};
 }
 
 Result<f64> Fields::softmax_factor() const {
