@@ -12,6 +12,7 @@
 #include "apps/spec_text.h"
 #include "apps/terminal.h"
 #include "engine/engine.h"
+#include "engine/lint.h"
 #include "engine/text_files.h"
 #include "forward/kv_cache.h"
 #include "plan/host.h"
@@ -36,7 +37,7 @@ struct Facts {
   engine::TextFiles text;
   std::string why_no_text;
   u64 kv_bytes_per_token = 0;  // f16
-  std::vector<std::string> unread;
+  std::vector<std::string> unread, warnings;
 };
 
 Result<Facts> gather(const std::filesystem::path& path) {
@@ -51,6 +52,7 @@ Result<Facts> gather(const std::filesystem::path& path) {
     facts.text = std::move(*text);
   else
     facts.text.why_no_tokenizer = facts.text.why_no_template = text.error().message;
+  facts.warnings = engine::lint(facts.description, facts.text);
   return facts;
 }
 
@@ -129,6 +131,7 @@ Json to_json(const Facts& facts, const plan::Host& host) {
             {"tokenizer", tokenizer_json(facts.text)},
             {"chat_template", facts.text.template_source.has_value()},
             {"unread_settings", facts.unread},
+            {"warnings", facts.warnings},
             {"host", host_json(host)}};
   return json;
 }
@@ -142,9 +145,9 @@ void print_text_facts(const engine::TextFiles& text) {
   if (!text.tokenizer) {
     print_fact("tokenizer", "none: " + text.why_no_tokenizer);
   } else {
-    std::string line =
-        fmt::format("{} tokens, pre-tokenizer {}", grouped(text.tokenizer->vocab_size()),
-                    text.tokenizer->pre_tokenizer_name());
+    std::string line = fmt::format("{} tokens", grouped(text.tokenizer->vocab_size()));
+    if (const auto cut = text.tokenizer->pre_tokenizer_name(); !cut.empty())
+      line += fmt::format(", pre-tokenizer {}", cut);
     for (const char* key : {"bos_token", "eos_token"})
       if (text.variables.contains(key))
         line += fmt::format(", {:.3} {}", key, text.variables[key].get<std::string>());
@@ -183,6 +186,8 @@ void print_model(const Facts& facts) {
   std::string unread;
   for (const std::string& key : facts.unread) unread += (unread.empty() ? "" : ", ") + key;
   print_fact("nobody read", unread.empty() ? "no setting: all were understood" : unread);
+  for (const std::string& warning : facts.warnings)
+    print(fmt::format("  {}{:<15}{}{}\n", s.error, "warning", s.reset, one_line(warning)));
 }
 
 void print_host(const plan::Host& host) {

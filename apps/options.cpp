@@ -16,10 +16,15 @@ void EngineFlags::add_to(CLI::App& command, bool model_required) {
   command.add_option("MODEL", model, kModelHelp)->required(model_required);
   command.add_option("-t,--threads", threads, "Threads; without it, what suits this machine")
       ->check(CLI::Range(1u, 1024u));
-  command.add_flag("--exact", exact,
-                   "Weights, arithmetic and KV in float32: slow, for comparisons");
+  auto* exact_flag = command.add_flag(
+      "--exact", exact, "Weights, arithmetic and KV in float32: slow, for comparisons");
   command.add_option("--kv", kv, "Format of keys and values in the cache (f16; with --exact f32)")
       ->check(CLI::IsMember({"f16", "bf16", "f32"}));
+  command
+      .add_option("--weights", weights,
+                  "Round weights that are floats to this while loading; without it, as they are")
+      ->check(CLI::IsMember({"q8_0", "q4_0", "q4_1"}))
+      ->excludes(exact_flag);
   command.add_option("--chunk", chunk, "Prompt tokens computed together; changes no result (512)")
       ->check(CLI::Range(1u, 65536u));
 }
@@ -35,6 +40,9 @@ engine::EngineOptions EngineFlags::options() const {
   options.exact = exact;
   options.context = context;
   options.chunk = chunk;
+  if (weights == "q8_0") options.weights = Format::kQ8_0;
+  if (weights == "q4_0") options.weights = Format::kQ4_0;
+  if (weights == "q4_1") options.weights = Format::kQ4_1;
   if (kv == "f16") options.kv = kernels::KvFormat::kF16;
   if (kv == "bf16") options.kv = kernels::KvFormat::kBf16;
   if (kv == "f32") options.kv = kernels::KvFormat::kF32;

@@ -10,7 +10,9 @@
 #include "apps/model_path.h"
 #include "apps/options.h"
 #include "apps/terminal.h"
-#include "engine/text_files.h"
+#include "apps/token_view.h"
+#include "engine/lint.h"
+#include "text/chat_encoding.h"
 
 namespace orrery::apps {
 namespace {
@@ -19,9 +21,9 @@ using engine::TextFiles;
 using text::ChatTemplate;
 
 struct Flags {
-  std::string model, jsonl, system;
+  std::string model, jsonl, system, tools, kwargs;
   std::vector<std::string> messages;
-  bool no_generation_prompt = false;
+  bool no_generation_prompt = false, tokens = false;
 };
 
 // kwargs may be anything but the names that apply_chat_template has parameters of its own for.
@@ -47,7 +49,7 @@ class Renderer {
  public:
   explicit Renderer(TextFiles files) : files_(std::move(files)) {}
 
-  [[nodiscard]] const text::Tokenizer* tokenizer() const { return files_.tokenizer.get(); }
+  [[nodiscard]] const TextFiles& files() const { return files_; }
 
   Result<std::string> render(const Json& request) {
     TRY(const Json variables, variables_of(request, files_.variables));
@@ -79,7 +81,7 @@ class Renderer {
   std::optional<ChatTemplate> parsed_;
 };
 
-Json request_of(const Flags& flags) {
+Result<Json> request_of(const Flags& flags) {
   Json messages = Json::array();
   if (!flags.system.empty()) messages.push_back({{"role", "system"}, {"content", flags.system}});
   bool user = true;
@@ -87,51 +89,59 @@ Json request_of(const Flags& flags) {
     messages.push_back({{"role", user ? "user" : "assistant"}, {"content", text}});
     user = !user;
   }
-  return {{"messages", messages}, {"add_generation_prompt", !flags.no_generation_prompt}};
-}
-
-// What makes a template worth a second look; each is a known cause of nonsense from a good model.
-Result<std::vector<std::string>> warnings_of(Renderer& renderer, Json request,
-                                             const std::string& rendered) {
-  std::vector<std::string> warnings;
-  if (const text::Tokenizer* tokenizer = renderer.tokenizer(); tokenizer && tokenizer->bos()) {
-    const auto ids = tokenizer->encode(rendered, text::Special::kParse, true);
-    if (ids.size() > 1 && ids[0] == *tokenizer->bos() && ids[1] == ids[0])
-      warnings.push_back(
-          "both template and tokenizer begin with BOS: encode chats without added tokens");
+  Json request{{"messages", messages}, {"add_generation_prompt", !flags.no_generation_prompt}};
+  if (!flags.tools.empty()) {
+    TRY(const std::string text, read_text(flags.tools));
+    auto tools = parse_json(text);
+    if (!tools) return at(flags.tools, tools.error());
+    request["tools"] = std::move(*tools);
   }
-  Json changed = request;
-  changed["add_generation_prompt"] = !request["add_generation_prompt"].get<bool>();
-  const auto other = renderer.render(changed);
-  if (other && *other == rendered)
-    warnings.push_back(
-        "the template has no generation prompt: nothing tells the model that it is its turn");
-  const Json nothing{{"type", "object"}, {"properties", Json::object()}};
-  request["tools"] = Json::array(
-      {{{"type", "function"},
-        {"function",
-         {{"name", "orrery_probe"}, {"description", "A tool."}, {"parameters", nothing}}}}});
-  const auto with_tools = renderer.render(request);
-  if (with_tools && with_tools->find("orrery_probe") == std::string::npos)
-    warnings.push_back("the template ignores tools");
-  return warnings;
+  if (!flags.kwargs.empty()) {
+    auto kwargs = parse_json(flags.kwargs);
+    if (!kwargs) return at("--kwargs", kwargs.error());
+    request["kwargs"] = std::move(*kwargs);
+  }
+  return request;
 }
 
 // The chat as it is rendered; on a terminal what the template wrote itself is coloured.
-Result<void> print_one(Renderer& renderer, const Flags& flags) {
-  const Json request = request_of(flags);
-  TRY(const std::vector<text::Segment> segments, renderer.render_segments(request));
+void show_text(std::span<const text::Segment> segments) {
   const Style& s = out_style();
-  std::string rendered, shown;
-  for (const text::Segment& segment : segments) {
-    rendered += segment.text;
+  std::string shown;
+  for (const text::Segment& segment : segments)
     shown += segment.from_content ? segment.text
                                   : fmt::format("{}{}{}", s.accent, segment.text, s.reset);
+  const bool ended = !segments.empty() && segments.back().text.ends_with('\n');
+  print(shown + (ended ? "" : "\n"));
+}
+
+// Each token of the chat as the model gets it, and where it comes from.
+Result<void> show_tokens(const TextFiles& files, const std::string& name,
+                         std::span<const text::Segment> segments) {
+  if (!files.tokenizer) return fail("{}", files.why_no_tokenizer);
+  const text::Tokenizer& tokenizer = *files.tokenizer;
+  const auto ids = text::encode_segments(tokenizer, segments);
+  std::vector<Origin> origins;
+  for (const u32 segment : text::token_segments(tokenizer, segments, ids))
+    origins.push_back(segments[segment].from_content ? Origin::kMessage : Origin::kTemplate);
+  if (out_style().colours())
+    print(one_above_other(
+        view_origins(tokenizer, name, ids, origins, std::clamp(terminal_columns(), 20u, 200u))));
+  else
+    print(list_origins(tokenizer, ids, origins));
+  return {};
+}
+
+Result<void> print_one(Renderer& renderer, const Flags& flags) {
+  TRY(const Json request, request_of(flags));
+  TRY(const std::vector<text::Segment> segments, renderer.render_segments(request));
+  if (flags.tokens) {
+    CHECK_OK(show_tokens(renderer.files(), flags.model, segments));
+  } else {
+    show_text(segments);
   }
-  print(shown + (rendered.ends_with('\n') ? "" : "\n"));
-  TRY(const auto warnings, warnings_of(renderer, request, rendered));
   const Style& e = err_style();
-  for (const std::string& warning : warnings)
+  for (const std::string& warning : engine::lint_chat(renderer.files()))
     fmt::print(stderr, "{}orrery: note: {}{}\n", e.dim, warning, e.reset);
   return {};
 }
@@ -161,6 +171,11 @@ Command add_template(CLI::App& program) {
                    "A message; more than one: user and assistant take turns")
       ->allow_extra_args(false);
   command->add_option("--system", flags->system, "The system's message");
+  command->add_option("--tools", flags->tools, "A JSON file with a list of tools (- is stdin)");
+  command->add_option("--kwargs", flags->kwargs,
+                      "More variables, as a JSON object: {\"enable_thinking\": false}");
+  command->add_flag("--tokens", flags->tokens,
+                    "Show each token, and whether a message or the template wrote it");
   command->add_flag("--no-generation-prompt", flags->no_generation_prompt,
                     "End after the last message, without the mark that lets the model reply");
   command->add_option(
@@ -170,6 +185,7 @@ Command add_template(CLI::App& program) {
   set_examples(
       *command,
       "  orrery template SmolLM2 -m \"What is a moon?\"\n"
+      "  orrery template SmolLM2 -m \"What is a moon?\" --tokens\n"
       "  orrery template model.gguf --system \"Be brief.\" -m Hi -m Hello! -m \"Who are you?\"\n"
       "  echo '{\"messages\":[{\"role\":\"user\",\"content\":\"Hi\"}]}' | orrery template SmolLM2 "
       "--jsonl -\n");

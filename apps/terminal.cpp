@@ -126,13 +126,6 @@ std::string grouped(u64 number) {
   return text;
 }
 
-std::string one_line(std::string_view text) {
-  std::string line;
-  for (const char c : text) line += u8(c) < 0x20 || c == 0x7f ? ' ' : c;
-  while (line.ends_with(' ')) line.pop_back();
-  return line;
-}
-
 u32 columns_of(std::string_view text) {
   std::mbstate_t state{};
   u32 columns = 0;

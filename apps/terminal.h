@@ -57,9 +57,6 @@ class EchoOff {
 [[nodiscard]] std::string count_text(u64 count);
 [[nodiscard]] std::string grouped(u64 number);
 
-// One line, whatever the text holds: a name in a hostile file may carry newlines and escapes.
-[[nodiscard]] std::string one_line(std::string_view text);
-
 // Columns that a UTF-8 text takes on screen: wide East Asian characters and most emoji take two.
 [[nodiscard]] u32 columns_of(std::string_view text);
 

@@ -14,6 +14,8 @@ using text::TokenId;
 // Grounds that black text can be read on, far enough apart for neighbours to differ.
 constexpr u32 kGrounds[] = {223, 153, 194, 225, 230};
 constexpr u32 kSpecialGround = 210;
+// Two of each origin, for neighbours.
+constexpr u32 kTemplateGrounds[] = {252, 249}, kMessageGrounds[] = {153, 117};
 
 // Length of the UTF-8 character at the front, 0 when there is none (RFC 3629).
 std::size_t character_length(std::string_view bytes) {
@@ -73,9 +75,11 @@ class Layout {
   Layout(std::vector<ViewRow>& rows, u32 columns) : rows_(rows), columns_(columns) {}
 
   void add(const Block& block) {
+    add(block, block.special ? kSpecialGround : kGrounds[number_++ % std::size(kGrounds)]);
+  }
+  void add(const Block& block, u32 ground) {
     if (lines_[0].columns + block.columns > columns_) flush();
     const Style& s = out_style();
-    const u32 ground = block.special ? kSpecialGround : kGrounds[number_++ % std::size(kGrounds)];
     const std::string paint = s.colours() ? fmt::format("\x1b[30;48;5;{}m", ground) : "";
     const auto put = [&](ViewRow& row, const std::string& text, std::string_view colour) {
       const u32 wide = columns_of(text);
@@ -145,6 +149,53 @@ TokenView view_tokens(const text::Tokenizer& tokenizer, const std::string& name,
         row(s.dim, fmt::format("{:.3f} a character, {:.3f} a byte",
                                count / f64(characters_of(text)), count / f64(text.size()))));
   return view;
+}
+
+TokenView view_origins(const text::Tokenizer& tokenizer, const std::string& name,
+                       std::span<const TokenId> ids, std::span<const Origin> origins, u32 columns) {
+  TokenView view;
+  const Style& s = out_style();
+  view.rows.push_back(row(s.strong, name));
+  view.rows.emplace_back();
+  Layout layout(view.rows, columns);
+  u64 of_messages = 0;
+  for (std::size_t i = 0; i < ids.size(); ++i) {
+    const bool message = origins[i] == Origin::kMessage;
+    of_messages += message;
+    const Block block = block_of(tokenizer, ids[i], columns - 1);
+    const u32 ground = message         ? kMessageGrounds[i % 2]
+                       : block.special ? kSpecialGround
+                                       : kTemplateGrounds[i % 2];
+    layout.add(block, ground);
+  }
+  layout.flush();
+  const auto legend = [](u32 ground, std::string_view what) {
+    return fmt::format("\x1b[30;48;5;{}m {} {}  ", ground, what, out_style().reset);
+  };
+  if (s.colours())
+    view.summary.push_back({legend(kSpecialGround, "control token of the template") +
+                                legend(kTemplateGrounds[0], "the template's text") +
+                                legend(kMessageGrounds[0], "a message"),
+                            0});
+  view.summary.push_back(
+      row(s.dim, fmt::format("{} tokens: {} of messages, {} around them", grouped(ids.size()),
+                             grouped(of_messages), grouped(ids.size() - of_messages))));
+  return view;
+}
+
+std::string list_origins(const text::Tokenizer& tokenizer, std::span<const TokenId> ids,
+                         std::span<const Origin> origins) {
+  std::string out;
+  for (std::size_t i = 0; i < ids.size(); ++i) {
+    const bool special = tokenizer.is_special(ids[i]);
+    out += fmt::format("{:>6} {:>7}  {:<8}  {}\n", i, ids[i],
+                       origins[i] == Origin::kMessage ? "message"
+                       : special                      ? "control"
+                                                      : "template",
+                       visible(special ? std::string(tokenizer.token_name(ids[i]))
+                                       : tokenizer.token_bytes(ids[i])));
+  }
+  return out;
 }
 
 std::string one_above_other(const TokenView& view) {

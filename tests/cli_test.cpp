@@ -7,41 +7,24 @@
 #include <nlohmann/json.hpp>
 #include <sstream>
 
+#include "support/cli.h"
 #include "support/npy.h"
-#include "support/process.h"
 
 namespace orrery {
 namespace {
 
 using nlohmann::json;
+using testing::expect_error;
+using testing::expect_ok;
+using testing::golden;
+using testing::kFolder;
+using testing::kModels;
+using testing::kTiny;
+using testing::lines_of;
 using testing::Outcome;
 using testing::read_file;
 using testing::run_program;
 using testing::TemporaryFolder;
-
-const std::string kModels = ORRERY_SOURCE_DIR "/tests/golden/models/";
-const std::string kTiny = kModels + "llama_f32/model.gguf";
-const std::string kFolder = kModels + "llama_f32/hf";
-
-json golden() { return json::parse(read_file(kModels + "llama_f32/expected.json")); }
-
-std::vector<json> lines_of(const std::string& text) {
-  std::vector<json> lines;
-  std::istringstream stream(text);
-  for (std::string line; std::getline(stream, line);) lines.push_back(json::parse(line));
-  return lines;
-}
-
-void expect_ok(const Outcome& outcome) {
-  EXPECT_EQ(outcome.code, 0) << outcome.err;
-  EXPECT_EQ(outcome.err, "");
-}
-void expect_error(const Outcome& outcome, int code, std::string_view part) {
-  EXPECT_EQ(outcome.code, code) << outcome.err;
-  EXPECT_TRUE(outcome.err.starts_with("orrery: error: ")) << outcome.err;
-  EXPECT_EQ(std::count(outcome.err.begin(), outcome.err.end(), '\n'), 1) << outcome.err;
-  EXPECT_NE(outcome.err.find(part), std::string::npos) << outcome.err;
-}
 
 TEST(Program, GreetsAndTellsItsVersion) {
   const Outcome overview = run_program(std::vector<std::string>{});
@@ -231,82 +214,6 @@ TEST(Logits, AreTheOracles) {
   }
 }
 
-// ---- tokenize, template
-// -------------------------------------------------------------------------------
-
-TEST(Tokenize, AnswersLinesFromGgufFolderAndTokenizerAlone) {
-  const TemporaryFolder alone;
-  std::filesystem::copy_file(kFolder + "/tokenizer.json", alone.path() / "tokenizer.json");
-  const json texts = {"", "Hello, world!", "月亮 é 🪐\n\n", "<s>user: hi</s>", "a  b\tc"};
-  std::string in;
-  for (const json& text : texts) in += json{{"text", text}}.dump() + "\n";
-  std::string first;
-  for (const std::string& model :
-       {kTiny, kFolder, alone.path().string(), alone.path().string() + "/tokenizer.json"}) {
-    const Outcome outcome = run_program({"tokenize", model, "--jsonl", "-"}, in);
-    expect_ok(outcome);
-    const auto answers = lines_of(outcome.out);
-    ASSERT_EQ(answers.size(), texts.size());
-    for (std::size_t i = 0; i < texts.size(); ++i)
-      EXPECT_EQ(answers[i]["decoded"], texts[i]) << model;
-    EXPECT_EQ(answers[3]["ids"].front(), 1);  // <s>, recognised in the text
-    EXPECT_TRUE(answers[0]["ids"].empty());
-    if (first.empty()) first = outcome.out;
-    EXPECT_EQ(outcome.out, first) << model;
-  }
-}
-
-TEST(Tokenize, ShowsPeopleThePieces) {
-  const Outcome outcome = run_program({"tokenize", kTiny, "Hi the\x1b\n"});
-  expect_ok(outcome);
-  EXPECT_EQ(outcome.out.find('\x1b'), std::string::npos);
-  EXPECT_NE(outcome.out.find("<1b>"), std::string::npos) << outcome.out;
-  EXPECT_NE(outcome.out.find("tokens"), std::string::npos);
-  const Outcome two = run_program({"tokenize", kTiny, "Hi the", "--against", kFolder});
-  expect_ok(two);
-  EXPECT_NE(two.out.find(" │ "), std::string::npos);
-}
-
-TEST(Tokenize, NamesTheLineThatIsWrong) {
-  expect_error(
-      run_program({"tokenize", kTiny, "--jsonl", "-"}, "{\"text\":\"a\"}\n\n{\"text\":7}\n"), 1,
-      "stdin, line 3");
-}
-
-TEST(Template, RendersChatsOfEveryKindOfModel) {
-  const std::string in =
-      R"({"messages":[{"role":"user","content":"Hi"}],"add_generation_prompt":true})"
-      "\n"
-      R"({"messages":[{"role":"user","content":"Hi"}]})"
-      "\n"
-      R"({"messages":[],"template":"{{ bos_token }}{{ name }}{{ tools is none }}","kwargs":{"name":"Io"}})"
-      "\n"
-      R"({"messages":[],"template":"{% macro a() %}{{ a() }}{% endmacro %}{{ a() }}"})"
-      "\n"
-      R"({"messages":[],"template":"{{ raise_exception('no') }}"})"
-      "\n";
-  for (const std::string& model : {kTiny, kFolder}) {
-    const Outcome outcome = run_program({"template", model, "--jsonl", "-"}, in);
-    expect_ok(outcome);
-    const auto answers = lines_of(outcome.out);
-    ASSERT_EQ(answers.size(), 5u);
-    EXPECT_EQ(answers[0], (json{{"rendered", "<s>user: Hi</s><s>assistant:"}}));
-    EXPECT_EQ(answers[1], (json{{"rendered", "<s>user: Hi</s>"}}));
-    EXPECT_EQ(answers[2], (json{{"rendered", "<s>IoTrue"}}));
-    EXPECT_TRUE(answers[3].contains("error")) << answers[3];
-    EXPECT_NE(answers[4].value("error", "").find("no"), std::string::npos) << answers[4];
-  }
-}
-
-TEST(Template, ShowsAChat) {
-  const Outcome outcome = run_program({"template", kTiny, "--system", "S", "-m", "Hi", "-m", "Yo"});
-  EXPECT_EQ(outcome.code, 0) << outcome.err;
-  EXPECT_EQ(outcome.err, "orrery: note: the template ignores tools\n");
-  EXPECT_NE(outcome.out.find("<s>system: S</s><s>user: Hi</s><s>assistant: Yo</s><s>assistant:"),
-            std::string::npos)
-      << outcome.out;
-}
-
 // ---- perplexity, bench, inspect
 // ---------------------------------------------------------------------
 
@@ -494,6 +401,7 @@ TEST(RunInATerminal, TalksAndObeys) {
   const std::string saved = home.path() / "chat.json";
   terminal.type("/save " + saved + "\n");
   ASSERT_TRUE(terminal.wait_for("Written to"));
+  ASSERT_TRUE(terminal.wait_for("❯"));  // before it, the terminal itself would take the Ctrl-D
   terminal.type("\x04");
   EXPECT_EQ(terminal.wait_for_end(), 0);
   const json chat = json::parse(read_file(saved));

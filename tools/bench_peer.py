@@ -199,9 +199,8 @@ def table(results, options):
                 f"{number(line.get('repack 1'))} | {number(line.get('repack 0'))} | "
                 f"{ratio} |"
             )
-    lines.append("")
     for model, _, answers, failures in results:
-        lines.append(f"Probes beside {model.stem}: {probe_words(answers)}.")
+        lines += ["", f"Probes beside {model.stem}:", f"{probe_words(answers)}."]
         for name, why in failures.items():
             lines.append(f"llama-bench with {name} gave no numbers on {model.stem}: it {why}.")
     return "\n".join(lines)

@@ -1,14 +1,17 @@
 #!/usr/bin/env python3
-"""Our tokenizers beside Hugging Face's (SentencePiece's, tiktoken's), one thread each, interleaved.
+"""Our tokenizers beside their makers' libraries, one thread each, in turns.
 
   bench_tokenizer.py [NAME...] [--rounds N] [--megabytes N]
 
 Text: megabytes of English-like words, Chinese, code, numbers and emoji from a seed, as documents of
-16 KB. Prints a row a tokenizer: MB/s of encoding and decoding, ours and theirs (medians), the ratios of the
-paired rounds, and the time to load. Needs build/release/tokenizer_bench and tools/fetch_tokenizers.py.
+16 KB. A row a tokenizer: MB/s of encoding and decoding, ours and theirs (medians), the medians of
+the paired ratios, and the time to load. Then two cases of their own: a tokenizer.json of 20 MB is
+loaded, and 1 MB of one letter is encoded. Ends with 1 when a target is missed. Needs
+build/release/tokenizer_bench and tools/fetch_tokenizers.py.
 """
 
 import argparse
+import datetime
 import json
 import os
 import pathlib
@@ -25,6 +28,7 @@ sys.path.insert(0, str(ROOT / "tools" / "golden"))
 from text_samples import CODE, EMOJI, NUMBERS, WORDS  # noqa: E402
 from tokenizer_oracles import open_oracle  # noqa: E402
 
+PROGRAM = str(ROOT / "build/release/tokenizer_bench")
 FILES = {
     "llama3_1": "tokenizer.json",
     "qwen3": "tokenizer.json",
@@ -35,6 +39,9 @@ FILES = {
     "mistral_v3": "tokenizer.model.v3",
     "tekken": "tekken.json",
 }
+ENCODE_RATIO, DECODE_RATIO, LOAD_MS, LETTER_SECONDS = 2, 3, 150, 0.5
+# Beside Hugging Face's library; SentencePiece's and tiktoken's are shown without a target.
+WITH_TARGET = {"llama3_1", "qwen3", "deepseek_v3", "gptoss", "smollm2", "llama2"}
 
 
 def zipf(r, items):
@@ -43,9 +50,10 @@ def zipf(r, items):
 
 def mixed_text(megabytes, seed=1):
     r = random.Random(seed)
-    syllables = [a + b for a in "b c d f g h l m n p r s t th st w br".split() for b in "a e i o u ea on er in al".split()]
-    words = ["".join(r.choices(syllables, k=r.choice((1, 1, 2, 2, 3)))) for _ in range(30000)]
-    words = ["the", "of", "and", "to", "in", "is", "that", "for", "it", "was", "on", "are", "as", "with"] + words
+    consonants = "b c d f g h l m n p r s t th st w br".split()
+    syllables = [a + b for a in consonants for b in "a e i o u ea on er in al".split()]
+    words = "the of and to in is that for it was on are as with".split()
+    words += ["".join(r.choices(syllables, k=r.choice((1, 1, 2, 2, 3)))) for _ in range(30000)]
     han = [chr(code) for code in r.sample(range(0x4E00, 0x9FA5), 3000)]
     parts, size = [], 0
     while size < megabytes * 1_000_000:
@@ -100,31 +108,93 @@ class Theirs:
         return middle - start, time.perf_counter() - middle, sum(map(len, ids))
 
 
+class Ours:
+    """The program, which encodes and decodes a file once for each line that it gets."""
+
+    def __init__(self, path, file):
+        self.process = subprocess.Popen(
+            [PROGRAM, path, "time", file], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+        )
+
+    def round(self):
+        self.process.stdin.write(b"\n")
+        self.process.stdin.flush()
+        answer = json.loads(self.process.stdout.readline())
+        return answer["encode_s"], answer["decode_s"], answer["tokens"]
+
+    def close(self):
+        self.process.stdin.close()
+        self.process.wait()
+
+
+def milliseconds_to_load(path):
+    runs = [subprocess.check_output([PROGRAM, path, "load"]) for _ in range(5)]
+    return 1000 * min(json.loads(run)["load_s"] for run in runs)
+
+
+def path_of(name):
+    return str(ROOT / ".cache/tokenizers" / name / FILES[name])
+
+
+def mark(good):
+    return "reached" if good else "MISSED"
+
+
 def bench(name, text_file, documents, megabytes, rounds):
-    path = ROOT / ".cache" / "tokenizers" / name / FILES[name]
-    theirs = Theirs(path)
-    program = str(ROOT / "build" / "release" / "tokenizer_bench")
-    loads = [json.loads(subprocess.check_output([program, str(path), "load"]))["load_s"] for _ in range(5)]
-    ours = subprocess.Popen([program, str(path), "time", text_file], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    """A row of the table, and whether its targets were reached."""
+    theirs, ours = Theirs(path_of(name)), Ours(path_of(name), text_file)
     rows = []
     for _ in range(rounds + 1):
-        ours.stdin.write(b"\n")
-        ours.stdin.flush()
-        mine = json.loads(ours.stdout.readline())
-        encode, decode, tokens = theirs.round(documents)
-        assert tokens == mine["tokens"], f"{name}: {mine['tokens']} tokens, theirs {tokens}"
-        rows.append((mine["encode_s"], mine["decode_s"], encode, decode))
-    ours.stdin.close()
+        encode, decode, tokens = ours.round()
+        their_encode, their_decode, their_tokens = theirs.round(documents)
+        assert tokens == their_tokens, f"{name}: {tokens} tokens, theirs {their_tokens}"
+        rows.append((encode, decode, their_encode, their_decode))
+    ours.close()
     rows = rows[1:]  # the first warms up
-    median = [statistics.median(column) for column in zip(*rows)]
-    encode_ratio = statistics.median(row[2] / row[0] for row in rows)
-    decode_ratio = statistics.median(row[3] / row[1] for row in rows)
-    print(
-        f"{name:12} encode {megabytes / median[0]:7.1f} MB/s, theirs {megabytes / median[2]:6.1f}: {encode_ratio:5.1f}x"
-        f"   decode {megabytes / median[1]:7.1f} MB/s, theirs {megabytes / median[3]:6.1f}: {decode_ratio:5.1f}x"
-        f"   load {min(loads) * 1000:5.0f} ms, theirs {theirs.load * 1000:5.0f} ms",
-        flush=True,
+    ours_e, ours_d, theirs_e, theirs_d = (
+        megabytes / statistics.median(column) for column in zip(*rows)
     )
+    encode = statistics.median(row[2] / row[0] for row in rows)
+    decode = statistics.median(row[3] / row[1] for row in rows)
+    good = name not in WITH_TARGET or (encode >= ENCODE_RATIO and decode >= DECODE_RATIO)
+    row = (
+        f"| {name} | {ours_e:.1f} | {theirs_e:.1f} | {encode:.1f} | {ours_d:.1f} | {theirs_d:.1f} "
+        f"| {decode:.1f} | {milliseconds_to_load(path_of(name)):.0f} | {1000 * theirs.load:.0f} "
+        f"| {mark(good) if name in WITH_TARGET else ''} |"
+    )
+    return row, good
+
+
+def load_of_20_megabytes(folder):
+    """A real tokenizer.json as its library writes it today (pairs as lists, indented), its
+    vocabulary grown until the file has 20 MB."""
+    tokenizer = json.loads(pathlib.Path(path_of("llama3_1")).read_text())
+    vocab = tokenizer["model"]["vocab"]
+    merges = [m.split(" ") if isinstance(m, str) else m for m in tokenizer["model"]["merges"]]
+    tokenizer["model"]["merges"] = merges
+    largest = max(max(vocab.values()), *(t["id"] for t in tokenizer["added_tokens"]))
+    names = [name for name in vocab if 2 <= len(name) <= 8]
+    path = pathlib.Path(folder) / "tokenizer.json"
+    r, size = random.Random(1), 0
+    while size < 20_000_000:
+        for _ in range(10_000):
+            left, right = r.choice(names), r.choice(names)
+            if left + right not in vocab:
+                largest += 1
+                vocab[left + right] = largest
+                merges.append([left, right])
+        path.write_text(json.dumps(tokenizer, ensure_ascii=False, indent=2))
+        size = path.stat().st_size
+    return size, milliseconds_to_load(str(path))
+
+
+def one_letter(name, folder):
+    path = pathlib.Path(folder) / "letter.txt"
+    path.write_text("a" * 1_000_000)
+    ours = Ours(path_of(name), str(path))
+    seconds = min(ours.round()[0] for _ in range(3))
+    ours.close()
+    return seconds
 
 
 def main():
@@ -136,14 +206,33 @@ def main():
     data = mixed_text(options.megabytes).encode()
     with open("/proc/cpuinfo") as cpu:
         model = next(line.split(":")[1].strip() for line in cpu if line.startswith("model name"))
-    print(f"{len(data) / 1e6:.1f} MB of mixed text, one thread, {options.rounds} paired rounds, {model}")
-    with tempfile.NamedTemporaryFile(suffix=".txt") as file:
-        file.write(data)
-        file.flush()
+    print(
+        f"`./dev bench tokenizer`, {datetime.date.today()}, {model}, one thread, "
+        f"{len(data) / 1e6:.1f} MB of mixed text,\n{options.rounds} rounds in turns. MB/s, medians; "
+        f"targets: {ENCODE_RATIO} times in encoding, {DECODE_RATIO} in decoding.\n"
+    )
+    print("| tokenizer | encode | theirs | ratio | decode | theirs | ratio | load, ms | theirs | |")
+    print("|---|---|---|---|---|---|---|---|---|---|")
+    missed = False
+    with tempfile.TemporaryDirectory() as folder:
+        text_file = pathlib.Path(folder) / "mixed.txt"
+        text_file.write_bytes(data)
         documents = documents_of(data)
         for name in options.names:
-            bench(name, file.name, documents, len(data) / 1e6, options.rounds)
+            row, good = bench(name, str(text_file), documents, len(data) / 1e6, options.rounds)
+            missed |= not good
+            print(row, flush=True)
+        size, load = load_of_20_megabytes(folder)
+        missed |= load > LOAD_MS
+        print(f"\nA tokenizer.json of {size / 1e6:.1f} MB is loaded in {load:.0f} ms "
+              f"(target {LOAD_MS}: {mark(load <= LOAD_MS)}).")
+        for name in ("llama3_1", "llama2"):
+            seconds = one_letter(name, folder)
+            missed |= seconds > LETTER_SECONDS
+            print(f"1 MB of one letter, {name}: {seconds:.2f} s "
+                  f"(target {LETTER_SECONDS}: {mark(seconds <= LETTER_SECONDS)}).")
+    return missed
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Writes src/text/unicode_library_tables.inc: where Hugging Face tokenizers 0.23.3 is not Unicode 16.
+"""Writes src/text/unicode_library_tables.inc: where tokenizers 0.23.3 is not Unicode 16.
 
 Its parts were built with Unicode tables of several years: normal forms and accents with 10.0,
 punctuation with an older one, numbers and lower case with 17.0. Each table here is what the library
@@ -41,12 +41,14 @@ def numbers():
     """Rust's is_numeric."""
     text = "x".join(map(chr, CODES))
     pieces = pre_tokenizers.Digits(individual_digits=True).pre_tokenize_str(text)
-    return {CODES[a // 2] for piece, (a, b) in pieces if len(piece) == 1 and a % 2 == 0 and piece != "x"}
+    return {
+        CODES[a // 2] for piece, (a, b) in pieces if len(piece) == 1 and a % 2 == 0 and piece != "x"
+    }
 
 
 def inert_in_normal_forms():
-    """Characters that have a decomposition or a combining class in Unicode 16, or are the first part of
-    a composite, and that the library leaves alone because its tables are older."""
+    """Characters that have a decomposition or a combining class in Unicode 16, or are the first
+    part of a composite, and that the library leaves alone because its tables are older."""
     forms = {
         "NFC": normalizers.NFC(),
         "NFD": normalizers.NFD(),
@@ -79,7 +81,9 @@ def not_trivial_in_nfc():
         parts = unicodedata2.normalize("NFD", text)
         if len(parts) > 1:
             result.update(ord(part) for part in parts[1:])
-    result.update(range(0x1161, 0x1176))  # Hangul vowels and final consonants join what stands before
+    result.update(
+        range(0x1161, 0x1176)
+    )  # Hangul vowels and final consonants join what stands before
     result.update(range(0x11A8, 0x11C3))
     return result
 
@@ -119,8 +123,10 @@ def lower_case_table():
             continue
         delta = ord(text) - code
         last = runs[-1] if runs else None
-        if last and last[3] == delta and (
-            code - last[1] == last[2] or (last[0] == last[1] and code - last[1] <= 2)
+        if (
+            last
+            and last[3] == delta
+            and (code - last[1] == last[2] or (last[0] == last[1] and code - last[1] <= 2))
         ):
             last[2] = code - last[1]
             last[1] = code
@@ -150,23 +156,38 @@ def main():
         blocks[code // 128] = 1
     while blocks and not blocks[-1]:
         blocks.pop()
-    bits = [sum(b << i for i, b in enumerate(blocks[at : at + 8])) for at in range(0, len(blocks), 8)]
+    bits = [
+        sum(b << i for i, b in enumerate(blocks[at : at + 8])) for at in range(0, len(blocks), 8)
+    ]
     lines = [
         "// What tokenizers 0.23.3 does where it is not Unicode 16, written by",
         "// tools/unicode_library_tables.py; do not edit.",
-        *range_table("kWordExtra", r"In Rust's \w, but no letter, mark, digit, connector.",
-                     word_characters() - word),
-        *range_table("kOnigurumaWordExtra", r"In Oniguruma's \w, but none of those either.", onig - word),
-        *range_table("kPunctuationExtra", "Punctuation to the library only.",
-                     library_punctuation - punctuation),
-        *range_table("kPunctuationMissing", "Punctuation, but not to the library.",
-                     punctuation - library_punctuation),
+        *range_table(
+            "kWordExtra",
+            r"In Rust's \w, but no letter, mark, digit, connector.",
+            word_characters() - word,
+        ),
+        *range_table(
+            "kOnigurumaWordExtra", r"In Oniguruma's \w, but none of those either.", onig - word
+        ),
+        *range_table(
+            "kPunctuationExtra",
+            "Punctuation to the library only.",
+            library_punctuation - punctuation,
+        ),
+        *range_table(
+            "kPunctuationMissing",
+            "Punctuation, but not to the library.",
+            punctuation - library_punctuation,
+        ),
         *range_table("kNumberExtra", "Numbers since Unicode 17.", numbers() - of("N")),
         *range_table("kAccentExtra", "Removed as accents, but no marks.", accents - of("M")),
         *range_table("kAccentMissing", "Marks that are not removed.", of("M") - accents),
-        *range_table("kInert", "Not yet there for the library's normal forms.", inert_in_normal_forms()),
+        *range_table(
+            "kInert", "Not yet there for the library's normal forms.", inert_in_normal_forms()
+        ),
         *lower_case_table(),
-        "// Bit i of byte b: the block of 128 code points number 8 b + i has some that NFC may change.",
+        "// Bit i of byte b: the block of 128 code points number 8 b + i has some that NFC changes.",
         f"inline constexpr u8 kNfcBlocks[{len(bits)}] = {{",
         *wrapped([f"{b}," for b in bits]),
         "};",

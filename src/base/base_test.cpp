@@ -4,6 +4,7 @@
 #include <atomic>
 #include <cmath>
 
+#include "base/error.h"
 #include "base/format.h"
 #include "base/half.h"
 #include "base/huge_buffer.h"
@@ -11,6 +12,13 @@
 
 namespace orrery {
 namespace {
+
+TEST(Error, IsOneLineWhateverItQuotes) {
+  EXPECT_EQ(fail("{}", "a\nb\x1b[31mc\n").value().message, "a b [31mc");
+  EXPECT_EQ(at("x\ny", Error{"z"}).value().message, "x y: z");
+  const std::string cut = fail("{}{}", std::string(999, 'x'), "é and more").value().message;
+  EXPECT_EQ(cut, std::string(999, 'x') + "…");
+}
 
 TEST(Half, EveryPatternOfF16ComesBack) {
   for (u32 bits = 0; bits < 65536; ++bits) {

@@ -1,7 +1,8 @@
 // Result and Error: how every function that meets a file, a network or a user reports failure.
 //
-// An Error is one sentence that says what is wrong and, where possible, what to do. The library
-// never prints, exits or throws across a room's border; `apps/` prints the sentence once.
+// An Error is one sentence on one line that says what is wrong and, where possible, what to do,
+// whatever names out of files it quotes. The library never prints, exits or throws across a room's
+// border; `apps/` prints the sentence once.
 #pragma once
 
 #include <fmt/format.h>
@@ -16,6 +17,9 @@ struct Error {
   std::string message;
 };
 
+// `text` with a blank for every control character (none at the end), cut after 1,000 bytes.
+[[nodiscard]] std::string one_line(std::string_view text);
+
 template <typename T>
 using Result = tl::expected<T, Error>;
 
@@ -23,12 +27,12 @@ using Result = tl::expected<T, Error>;
 // Result<T>.
 template <typename... Args>
 [[nodiscard]] tl::unexpected<Error> fail(fmt::format_string<Args...> format, Args&&... args) {
-  return tl::unexpected<Error>(Error{fmt::format(format, std::forward<Args>(args)...)});
+  return tl::unexpected<Error>(Error{one_line(fmt::format(format, std::forward<Args>(args)...))});
 }
 
 // Puts "where: " before an error that comes from below, so that the sentence names file and place.
 [[nodiscard]] inline tl::unexpected<Error> at(std::string_view where, const Error& error) {
-  return tl::unexpected<Error>(Error{fmt::format("{}: {}", where, error.message)});
+  return tl::unexpected<Error>(Error{one_line(fmt::format("{}: {}", where, error.message))});
 }
 
 }  // namespace orrery

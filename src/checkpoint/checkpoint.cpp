@@ -45,6 +45,10 @@ class OpenCheckpoint final : public Checkpoint {
       contents_.files[part.file].drop(part.bytes);
   }
 
+  void drop(const TensorView& tensor, Bytes part) const override {
+    contents_.files[tensor.file].drop(part);
+  }
+
   u64 file_bytes() const override {
     u64 total = 0;
     for (const MappedFile& file : contents_.files) total += file.bytes().size();

@@ -88,6 +88,8 @@ class Checkpoint {
 
   // The bytes of this tensor are not needed again soon (see MappedFile::drop).
   virtual void drop(const TensorView& tensor) const = 0;
+  // The same of some of its bytes; it has no encoding.
+  virtual void drop(const TensorView& tensor, Bytes part) const = 0;
   [[nodiscard]] virtual u64 file_bytes() const = 0;  // all weight files together
 };
 

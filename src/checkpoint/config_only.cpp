@@ -17,6 +17,7 @@ class ConfigOnly final : public Checkpoint {
   [[nodiscard]] const std::vector<TensorView>& tensors() const override { return tensors_; }
   [[nodiscard]] const TensorView* find(std::string_view) const override { return nullptr; }
   void drop(const TensorView&) const override {}
+  void drop(const TensorView&, Bytes) const override {}
   [[nodiscard]] u64 file_bytes() const override { return 0; }
 
  private:

@@ -84,9 +84,15 @@ TEST(Config, ListsWhatNobodyRead) {
 TEST(Config, NumbersKeepTheirLimits) {
   EXPECT_EQ(*parse(R"({"x": 9223372036854775807})").get_integer("x"), INT64_MAX);
   EXPECT_EQ(*parse(R"({"x": -9223372036854775808})").get_integer("x"), INT64_MIN);
-  const std::string numbers[] = {
-      "9223372036854775808", "-9223372036854775809",     "1e999", "NaN", "Infinity",
-      "-Infinity",           "1" + std::string(400, '0')};
+  // Tokenizers say model_max_length: 1000000000000000019884624838656 for "no limit".
+  for (const std::string large :
+       {"9223372036854775808", "-9223372036854775809", "1000000000000000019884624838656"}) {
+    const auto config = parse("{\"x\": " + large + "}");
+    EXPECT_FALSE(config.get_integer("x")) << large;
+    EXPECT_EQ(*config.get_number("x"), std::stod(large));
+  }
+  const std::string numbers[] = {"1e999", "NaN", "Infinity", "-Infinity",
+                                 "1" + std::string(400, '0')};
   for (const std::string& number : numbers)
     EXPECT_FALSE(parse_config("{\"x\": " + number + "}")) << number;
   Object object;

@@ -44,7 +44,7 @@ Result<std::unique_ptr<Engine>> Engine::open(const std::filesystem::path& path,
   TRY(e.host_, plan::probe_host());
   TRY(e.checkpoint_, checkpoint::Checkpoint::open(path));
   TRY(const model::Description description, model::describe(*e.checkpoint_));
-  const model::BindOptions bind_options{.exact = options.exact};
+  const model::BindOptions bind_options{.exact = options.exact, .round_to = options.weights};
   const kernels::KvFormat kv =
       options.kv.value_or(options.exact ? kernels::KvFormat::kF32 : kernels::KvFormat::kF16);
   e.context_ =

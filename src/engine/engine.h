@@ -28,6 +28,8 @@ struct EngineOptions {
   u32 threads = 0;                                     // 0: as many as the host can use well
   bool exact = false;                                  // float32 weights, arithmetic and KV
   std::optional<kernels::KvFormat> kv = std::nullopt;  // default: f16, in exact mode f32
+  // Float weights are rounded to it while they are loaded; no part of exact mode.
+  std::optional<Format> weights = std::nullopt;
   u32 context = 0;     // positions of a sequence; 0: the model's, at most kContextDefault
   u32 chunk = 512;     // tokens of a prompt that are computed together; no part of any result
   u32 logit_rows = 1;  // logits that one pass can give (for score())

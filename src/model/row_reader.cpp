@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include "base/half.h"
+#include "kernels/encode.h"
 
 namespace orrery::model {
 namespace {
@@ -54,6 +55,9 @@ RotaryPart neighbour_pairs(const ModelSpec& spec, const Storage& storage, Role r
   }
 }
 
+namespace {
+
+// Of rows before they are rounded.
 Format row_format(const Stored& source, BindOptions options) {
   const Format stored = source.view->format;
   if (source.view->encoding) {
@@ -65,12 +69,32 @@ Format row_format(const Stored& source, BindOptions options) {
   return stored;
 }
 
+}  // namespace
+
+Format packed_from(const Stored& source, Role role, u64 cols, BindOptions options) {
+  const Format stored = row_format(source, options);
+  if (!options.round_to || options.exact || form(role) == Form::kVector || keeps_f32(role) ||
+      !is_float(stored))
+    return stored;
+  // Four bits cost most where tokens become vectors and vectors tokens; quantizers spare those.
+  const bool at_an_end = role == Role::kEmbedding || role == Role::kOutput;
+  const Format rounded =
+      at_an_end
+          ? std::max(*options.round_to, Format::kQ8_0,
+                     [](Format a, Format b) { return *row_bytes(a, 256) < *row_bytes(b, 256); })
+          : *options.round_to;
+  return row_bytes(rounded, cols) ? rounded : stored;  // not in whole blocks: as it is
+}
+
 RowReader::RowReader(const Stored& source, const BoundTensor& tensor, RotaryPart pairs,
                      BindOptions options)
     : source_(source), tensor_(tensor), pairs_(pairs), format_(row_format(source, options)) {
   if (form(tensor.role) == Form::kVector) return;
   row_bytes_ = *orrery::row_bytes(format_, tensor.shape[1]);
   in_place_ = !source.view->encoding && !source.slice.transposed;
+  if (tensor.packed_from == format_) return;
+  line_.resize(tensor.shape[1]);
+  rounded_.resize(kernels::kPanelRows * *orrery::row_bytes(tensor.packed_from, line_.size()));
 }
 
 u64 RowReader::file_row(u64 row) const {
@@ -81,10 +105,9 @@ u64 RowReader::file_row(u64 row) const {
   return head * pairs_.head_dim + pairs_.first + (pair < half ? 2 * pair : 2 * (pair - half) + 1);
 }
 
-Error RowReader::damaged(u64 row) const {
-  return Error{fmt::format(
-      "tensor {}, row {}: a value or scale is not a finite number (the file is damaged)",
-      tensor_.name, row)};
+tl::unexpected<Error> RowReader::damaged(u64 row) const {
+  return fail("tensor {}, row {}: a value or scale is not a finite number (the file is damaged)",
+              tensor_.name, row);
 }
 
 // A whole row of the tensor as floats.
@@ -92,7 +115,7 @@ Result<void> RowReader::decode_row(u64 row, u64 cols, f32* out) const {
   const checkpoint::TensorView& view = *source_.view;
   if (view.encoding) return view.encoding->read_row(row, Format::kF32, reinterpret_cast<u8*>(out));
   const u8* from = view.bytes.data() + row * *orrery::row_bytes(view.format, cols);
-  if (!kernels::all_finite(view.format, from, cols)) return tl::unexpected<Error>(damaged(row));
+  if (!kernels::all_finite(view.format, from, cols)) return damaged(row);
   kernels::decode(view.format, from, cols, out);
   return {};
 }
@@ -117,6 +140,15 @@ Result<void> RowReader::prepare(Range rows) {
 }
 
 Result<const u8*> RowReader::row(u32 row, u32 slot) {
+  TRY(const u8* stored, stored_row(row, slot));
+  if (rounded_.empty()) return stored;
+  u8* out = &rounded_[slot * *orrery::row_bytes(tensor_.packed_from, line_.size())];
+  kernels::decode(format_, stored, line_.size(), line_.data());
+  kernels::encode(tensor_.packed_from, line_.data(), line_.size(), out);
+  return out;
+}
+
+Result<const u8*> RowReader::stored_row(u32 row, u32 slot) {
   if (source_.slice.transposed) return &buffer_[(row - prepared_.begin) * row_bytes_];
   const u64 at = source_.slice.at(u64(source_.index) * tensor_.shape[0] + file_row(row));
   if (!in_place_) {
@@ -125,9 +157,16 @@ Result<const u8*> RowReader::row(u32 row, u32 slot) {
     return out;
   }
   const u8* from = source_.view->bytes.data() + at * row_bytes_;
-  if (!kernels::all_finite(format_, from, tensor_.shape[1]))
-    return tl::unexpected<Error>(damaged(row));
+  if (!kernels::all_finite(format_, from, tensor_.shape[1])) return damaged(row);
   return from;
+}
+
+Bytes RowReader::source_bytes() const {
+  if (!in_place_ || prepared_.size() == 0) return {};
+  const u64 before = u64(source_.index) * tensor_.shape[0];
+  const u64 begin = source_.slice.at(before + prepared_.begin);
+  const u64 end = source_.slice.at(before + prepared_.end - 1) + 1;
+  return source_.view->bytes.subspan(begin * row_bytes_, (end - begin) * row_bytes_);
 }
 
 Result<void> RowReader::read_vector(f32* out) {

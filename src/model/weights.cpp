@@ -4,6 +4,7 @@
 #include <mutex>
 #include <unordered_set>
 
+#include "kernels/encode.h"
 #include "model/row_reader.h"
 
 namespace orrery::model {
@@ -30,9 +31,10 @@ Result<void> check_leftovers(const Checkpoint& checkpoint, const BindPlan& plan,
 
 Result<BoundTensor> place(const TensorNeed& need, u32 index, const Stored& source,
                           BindOptions options) {
-  BoundTensor tensor{source.view->name,   need.role, need.layer, index,
-                     source.view->format, {},        0,          kernels::Layout::kF32};
-  const Format format = row_format(source, options);
+  const Format format = packed_from(source, need.role, need.is_vector() ? 0 : need.cols(), options);
+  BoundTensor tensor{
+      source.view->name,     need.role, need.layer, index, source.view->format, {}, 0,
+      kernels::Layout::kF32, format};
   if (!source.view->encoding && !kernels::can_decode(source.view->format))
     return fail("tensor {}: the format {} cannot be read", source.view->name,
                 orrery::name(source.view->format));
@@ -82,12 +84,14 @@ u64 piece_bytes(const BoundTensor& tensor, const Piece& piece) {
          kernels::panel_bytes(tensor.layout, u32(tensor.shape[1]));
 }
 
-Result<void> pack_piece(const BindPlan& plan, const Description& description, BindOptions options,
-                        const Piece& piece, u8* memory) {
+Result<void> pack_piece(const Checkpoint& checkpoint, const BindPlan& plan,
+                        const Description& description, BindOptions options, const Piece& piece,
+                        u8* memory) {
+  const Stored& source = plan.sources[piece.tensor];
   const BoundTensor& tensor = plan.tensors[piece.tensor];
   u8* out = memory + plan.offsets[piece.tensor];
   RowReader reader(
-      plan.sources[piece.tensor], tensor,
+      source, tensor,
       neighbour_pairs(description.spec, description.storage, tensor.role, tensor.layer), options);
   if (form(tensor.role) == Form::kVector) return reader.read_vector(reinterpret_cast<f32*>(out));
   const u32 rows = u32(tensor.shape[0]), cols = u32(tensor.shape[1]);
@@ -99,8 +103,10 @@ Result<void> pack_piece(const BindPlan& plan, const Description& description, Bi
     for (u32 r = 0; r < kernels::kPanelRows && p * kernels::kPanelRows + r < rows; ++r) {
       TRY(from[r], reader.row(p * kernels::kPanelRows + r, r));
     }
-    kernels::pack_panel(reader.format(), tensor.layout, from, cols, out + p * panel_size);
+    kernels::pack_panel(tensor.packed_from, tensor.layout, from, cols, out + p * panel_size);
   }
+  // Source pages go as soon as they are read: the peak stays at the packed size.
+  checkpoint.drop(*source.view, reader.source_bytes());
   return {};
 }
 
@@ -153,6 +159,9 @@ void WeightsBuilder::add(const TensorNeed& need, Vector vector) {
 
 Result<BindPlan> plan_binding(const Checkpoint& checkpoint, const Description& description,
                               BindOptions options) {
+  if (options.round_to && !kernels::can_encode(*options.round_to))
+    return fail("weights cannot be rounded to {} while they are loaded; q8_0, q4_0 and q4_1 can",
+                orrery::name(*options.round_to));
   BindPlan plan;
   plan.needs = needed_tensors(description.spec);
   const Finder finder(checkpoint, description.spec, description.storage);
@@ -190,7 +199,7 @@ Result<Model> bind(const Checkpoint& checkpoint, const Description& description,
   parallel(pieces.size(), [&](u64 i) {
     if (failed.load(std::memory_order_relaxed)) return;
     const Piece& piece = pieces[i];
-    auto packed = pack_piece(plan, description, options, piece, model.memory.data());
+    auto packed = pack_piece(checkpoint, plan, description, options, piece, model.memory.data());
     if (packed && progress.cancelled()) packed = fail("loading was stopped");
     if (!packed) {
       const std::lock_guard lock(first_error_mutex);
@@ -198,7 +207,7 @@ Result<Model> bind(const Checkpoint& checkpoint, const Description& description,
       if (!first_error) first_error = packed.error();
       return;
     }
-    // Source pages go as soon as nobody needs them: the peak stays at the packed size.
+    // What is not read row after row goes when nobody needs it any more.
     const TensorView* view = plan.sources[piece.tensor].view;
     if (--readers_left.find(view)->second == 0) checkpoint.drop(*view);
     progress.advance(piece_bytes(plan.tensors[piece.tensor], piece));

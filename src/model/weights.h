@@ -70,6 +70,7 @@ struct BoundTensor {
   std::vector<u64> shape;  // of the vector or matrix
   u64 packed_bytes;
   kernels::Layout layout;  // of a matrix; vectors are kF32
+  Format packed_from;      // of the rows that the packer meets, which may be rounded
 };
 
 struct Model {
@@ -81,8 +82,10 @@ struct Model {
 };
 
 struct BindOptions {
-  bool exact = false;                           // every matrix as float32
-  std::optional<Format> format = std::nullopt;  // matrices of floats are rounded to it first
+  bool exact = false;  // every matrix as float32
+  // Matrices of floats are rounded to it on their way (Q8_0, Q4_0, Q4_1: kernels/encode.h), the
+  // embedding and the output to no less than Q8_0. Routers keep their floats.
+  std::optional<Format> round_to = std::nullopt;
 };
 
 // Where each needed tensor lies and how many bytes it takes packed, before anything is allocated.

@@ -84,4 +84,31 @@ std::vector<TokenId> encode_segments(const Tokenizer& tokenizer,
   return ids;
 }
 
+std::vector<u32> token_segments(const Tokenizer& tokenizer, std::span<const Segment> segments,
+                                std::span<const TokenId> ids) {
+  std::string whole;
+  std::vector<std::size_t> ends;
+  for (const Segment& segment : segments) {
+    whole += segment.text;
+    ends.push_back(whole.size());
+  }
+  std::vector<u32> places;
+  std::size_t at = 0;
+  for (const TokenId id : ids) {
+    std::string bytes = tokenizer.is_special(id) ? std::string(tokenizer.token_name(id))
+                                                 : tokenizer.token_bytes(id);
+    const auto stands_here = [&] { return whole.compare(at, bytes.size(), bytes) == 0; };
+    // Some tokenizers put a blank before a text that has none.
+    if (!stands_here() && bytes.starts_with(' ')) bytes.erase(0, 1);
+    const std::size_t blanks = bytes.find_first_not_of(' ');
+    const std::size_t word = blanks == std::string::npos ? at : at + blanks;
+    // A segment without text is nobody's.
+    const auto end = std::upper_bound(ends.begin(), ends.end(), word);
+    places.push_back(u32(std::min<std::size_t>(std::size_t(end - ends.begin()),
+                                               segments.empty() ? 0 : segments.size() - 1)));
+    at = std::min(at + bytes.size(), whole.size());
+  }
+  return places;
+}
+
 }  // namespace orrery::text

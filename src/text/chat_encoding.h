@@ -17,4 +17,11 @@ namespace orrery::text {
 [[nodiscard]] std::vector<TokenId> encode_segments(const Tokenizer& tokenizer,
                                                    std::span<const Segment> segments);
 
+// Where each of these ids comes from: the index of the segment that its first byte stands in (of a
+// word with a blank before it, the word's). Where a normalizer has changed a text, the border may
+// be off by what it changed.
+[[nodiscard]] std::vector<u32> token_segments(const Tokenizer& tokenizer,
+                                              std::span<const Segment> segments,
+                                              std::span<const TokenId> ids);
+
 }  // namespace orrery::text

@@ -15,6 +15,10 @@ namespace orrery::text {
 
 namespace {
 
+// The place before the first final consonant of Hangul, itself none (Unicode 3.12, TBase). utf8proc
+// up to 2.9 takes it for one and lets it vanish.
+constexpr u32 kBeforeFinals = 0x11A7;
+
 utf8proc_option_t options_of(NormalForm form) {
   switch (form) {
     case NormalForm::kNfc:
@@ -57,7 +61,8 @@ class NormalFormStep final : public Normalizer::Step {
  private:
   // Nothing happens to it and nothing joins it to what stands before.
   [[nodiscard]] bool is_trivial(u32 code) const {
-    if (code < 0x80 || code == kNoCode || library::is_inert(code)) return true;
+    if (code < 0x80 || code == kNoCode || code == kBeforeFinals || library::is_inert(code))
+      return true;
     return form_ == NormalForm::kNfc && library::is_trivial_in_nfc(code);
   }
 

@@ -70,8 +70,7 @@ json large_vocabulary(u64 count) {
   return vocab;
 }
 
-std::vector<Hostile> hostile_json() {
-  const json token = {{"id", 4}, {"content", "[Y]"}};
+std::vector<Hostile> broken_json() {
   return {
       raw("empty", ""),
       raw("null", "null"),
@@ -85,13 +84,24 @@ std::vector<Hostile> hostile_json() {
       raw("deep normalizer", R"({"normalizer": )" + repeated("[", 100'000) + "}"),
       raw("a long string", "{\"model\": \"" + std::string(30 << 20, 'x') + "\"}"),
       raw("many numbers", "{\"x\": [" + repeated("1,", 10'000'000) + "1]}"),
+      raw("duplicate name", R"({"model": {"vocab": {"a": 0, "a": 1}, "merges": []}})"),
+      raw("unigram with an unknown out of range",
+          R"({"model": {"type": "Unigram", "unk_id": 7, "vocab": [["a", -1]]}})"),
+      raw("unigram with a score that is no number",
+          R"({"model": {"type": "Unigram", "unk_id": 0, "vocab": [["a", "x"]]}})"),
+      raw("unigram of bare names", R"({"model": {"type": "Unigram", "vocab": ["a"]}})"),
+  };
+}
+
+std::vector<Hostile> wrong_models() {
+  const json token = {{"id", 4}, {"content", "[Y]"}};
+  return {
       changed("id out of range", "/model/vocab/a", 4'000'000'000),
       changed("id far out of range", "/model/vocab/a", 1e300),
       changed("negative id", "/model/vocab/a", -1),
       changed("fractional id", "/model/vocab/a", 0.5),
       changed("id as text", "/model/vocab/a", "0"),
       changed("duplicate id", "/model/vocab/b", 0),
-      raw("duplicate name", R"({"model": {"vocab": {"a": 0, "a": 1}, "merges": []}})"),
       changed("vocabulary of nothing", "/model/vocab", json::object()),
       changed("vocabulary is a number", "/model/vocab", 3),
       changed("vocabulary is text", "/model/vocab", "a"),
@@ -113,6 +123,11 @@ std::vector<Hostile> hostile_json() {
       changed("added token twice", "/added_tokens/1", token),
       changed("a long added token", "/added_tokens/0/content", std::string(100'000, 'x')),
       changed("added flag is no flag", "/added_tokens/0/special", "yes"),
+  };
+}
+
+std::vector<Hostile> wrong_parts() {
+  return {
       changed("unknown normalizer", "/normalizer", {{"type", "Magic"}}),
       changed("normalizer without a type", "/normalizer", json::object()),
       changed("normalizer nested too deeply", "/normalizer", nested("normalizers", 1000)),
@@ -143,11 +158,6 @@ std::vector<Hostile> hostile_json() {
       changed("too many ids", "/model/vocab",
               large_vocabulary(100'000).patch(
                   json::parse(R"([{"op": "add", "path": "/far", "value": 5000000}])"))),
-      raw("unigram with an unknown out of range",
-          R"({"model": {"type": "Unigram", "unk_id": 7, "vocab": [["a", -1]]}})"),
-      raw("unigram with a score that is no number",
-          R"({"model": {"type": "Unigram", "unk_id": 0, "vocab": [["a", "x"]]}})"),
-      raw("unigram of bare names", R"({"model": {"type": "Unigram", "vocab": ["a"]}})"),
   };
 }
 
@@ -273,8 +283,9 @@ u64 memory_mib_max() {
 }
 
 TEST(HostileTokenizers, EndInOneErrorLine) {
-  std::vector<Hostile> all = hostile_json();
-  for (auto& list : {hostile_sentencepiece(), hostile_tekken(), hostile_gguf()}) {
+  std::vector<Hostile> all;
+  for (const auto& list : {broken_json(), wrong_models(), wrong_parts(), hostile_sentencepiece(),
+                           hostile_tekken(), hostile_gguf()}) {
     all.insert(all.end(), list.begin(), list.end());
   }
   EXPECT_GE(all.size(), 100u);

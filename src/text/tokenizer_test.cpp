@@ -161,5 +161,18 @@ TEST(Tokenizer, GgufMetadataIsChecked) {
   EXPECT_EQ((*t)->encode("ab", Special::kParse, true), (std::vector<TokenId>{0, 2}));
 }
 
+// Found by ./dev fuzz tokenizer: the place before the final consonants is none of them.
+TEST(NormalForms, KeepTheCharacterBeforeHangulsFinals) {
+  nlohmann::json json = byte_level_json({});
+  json["normalizer"] = {{"type", "NFC"}};
+  const auto t = made(json);
+  const auto normalized = [&](std::string_view text) {
+    return t->decode(t->encode(text, Special::kText, false), true);
+  };
+  EXPECT_EQ(normalized("\u1109\u1169\u11a7"), "\uc18c\u11a7");
+  EXPECT_EQ(normalized("\u1109\u1169\u11a8"), "\uc18d");
+  EXPECT_EQ(normalized("\uc18c\u11a7\u0301"), "\uc18c\u11a7\u0301");
+}
+
 }  // namespace
 }  // namespace orrery::text

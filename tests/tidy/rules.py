@@ -128,6 +128,8 @@ def line_length(tree):
     for path in _our_files(tree):
         if not path.endswith(OUR_CODE + (".txt", ".md")) and path not in ("dev", ".ci/run"):
             continue
+        if path.endswith(".md") and "\nPrinted by `" in tree.text(path)[:200]:
+            continue  # a page of the program's is as wide as its facts
         data = raw_string_lines(tree.text(path)) if path.endswith(CPP) else ()
         for number, line in tree.lines(path):
             if number in data:
@@ -193,6 +195,23 @@ def family_names(tree):
                 yield path, number, f"names the family '{found[0]}': make it data"
 
 
+# Of model/families: what reads settings and what lists, not what describes.
+FAMILY_TOOLS = {"families", "fields", "field_names", "rope_fields", "layers", "published"}
+
+
+def families_are_short(tree):
+    """A family is a description of at most 20 lines in a file of at most 80."""
+    for path in tree.under(("src/model/families",), (".cpp",)):
+        name = path.rsplit("/", 1)[1][:-4]
+        if name in FAMILY_TOOLS or name.endswith("_test"):
+            continue
+        if tree.text(path).count("\n") > 80:
+            yield path, 81, f"has {tree.text(path).count(chr(10))} lines"
+        for line, count in functions(tree.text(path)):
+            if count - 1 > 20:  # without the closing brace
+                yield path, line, f"a description of {count - 1} lines"
+
+
 # Where an interpreter unwinds its own recursion by exception and catches it at its border.
 MAY_THROW = ("src/text/jinja/",)
 BANNED = [
@@ -256,6 +275,7 @@ def no_dead_code(tree):
 
 # git-lfs.github.com is the first line of every Git LFS pointer file, which a reader must know.
 HOSTS = {"www.apache.org", "www.w3.org", "arxiv.org", "localhost", "127.0.0.1", "example.com",
+         "example.org",
          "git-lfs.github.com"}
 
 
@@ -281,6 +301,7 @@ def no_machine_paths(tree):
 
 
 CHECKS = [arrows, arrows_documented, rooms_have_readmes, file_names, type_names, line_length,
-          file_length, function_length, opening_comments, family_names, library_is_quiet,
+          file_length, function_length, opening_comments, family_names,
+          families_are_short, library_is_quiet,
           no_std_regex, no_native_flags, no_promises, no_dead_code, no_foreign_hosts,
           no_machine_paths]

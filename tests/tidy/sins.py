@@ -30,6 +30,9 @@ SINS = {
                         OPENING + "namespace a {\nvoid f(int n) {\n" + "  ++n;\n" * 70 + "}\n}\n"),
     "opening_comments": ("src/text/a.cpp", "#include <vector>\n"),
     "family_names": ("src/engine/a.cpp", OPENING + 'bool b = name == "qwen2";\n'),
+    "families_are_short": ("src/model/families/a.cpp",
+                           OPENING + "namespace a {\nvoid f(int n) {\n" + "  ++n;\n" * 21 +
+                           "}\n}\n"),
     "library_is_quiet": ("src/text/a.cpp", OPENING + "void f() { throw 1; }\n"),
     "no_std_regex": ("src/text/a.cpp", OPENING + "std::regex word;\n"),
     "no_native_flags": ("src/text/room.cmake", "add_compile_options(-march=native)\n"),

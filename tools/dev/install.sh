@@ -22,9 +22,10 @@ as_root() {
 need_packages() {
   have dpkg-query ||
     die "./dev installs Debian packages; elsewhere install those of tools/dev/packages.txt"
-  local group name names=() missing=()
-  while read -r group name; do
-    if [[ " $* " == *" $group "* ]]; then names+=("$name"); fi
+  local group name command names=() missing=()
+  while read -r group name command; do
+    if [[ " $* " != *" $group "* ]] || { [[ -n $command ]] && have "$command"; }; then continue; fi
+    names+=("$name")
   done <tools/dev/packages.txt
   local installed
   # dpkg-query fails when it knows one of them not; what it does know it still tells.

@@ -28,22 +28,16 @@ verb_run() { # [ARGUMENTS of orrery run]
 
 # prepare_tests [NAME]: builds and fetches what the tests of this name need.
 prepare_tests() {
-  local script
   steps 4
   step "packages"
   need_packages build test
-  need_python tools/dev/requirements-format.txt
+  need_python tools/dev/requirements-format.txt tools/dev/requirements-test.txt
   case ${1:-} in tidy | format | shell) return 0 ;; esac
   step "build"
   build_preset release
   step "model and tokenizers"
   fetch_model
-  for script in tools/fetch_tokenizers.*; do
-    case $script in
-      *.py) plain .venv/bin/python "$script" ;;
-      *.sh) plain bash "$script" ;;
-    esac
-  done
+  plain .venv/bin/python tools/fetch_tokenizers.py
   step "fuzzers"
   if [[ -f fuzz/CMakeLists.txt && (-z ${1:-} || $1 == fuzz*) ]]; then build_preset fuzz fuzzers; fi
 }
@@ -54,7 +48,15 @@ verb_test() { # [NAME [GTEST_FILTER]]
   plain .venv/bin/python tools/dev/run_tests.py "$@"
 }
 
-verb_bench() { # [peer|model|NAME] [ARGUMENTS]
+# prepare_tokenizers: the program, the makers' tokenizers and their libraries.
+prepare_tokenizers() {
+  need_packages build test
+  need_python tools/dev/requirements-test.txt tools/dev/requirements-tokenizers.txt
+  build_preset release tokenizer_bench
+  plain .venv/bin/python tools/fetch_tokenizers.py
+}
+
+verb_bench() { # [peer|model|tokenizer|NAME] [ARGUMENTS]
   local what=${1:-model}
   shift || true
   need_packages build
@@ -68,6 +70,10 @@ verb_bench() { # [peer|model|NAME] [ARGUMENTS]
       build_peer
       plain .venv/bin/python tools/bench_peer.py "$@"
       ;;
+    tokenizer)
+      prepare_tokenizers
+      plain .venv/bin/python tools/bench_tokenizer.py "$@"
+      ;;
     model)
       build_preset release orrery
       fetch_model
@@ -76,7 +82,7 @@ verb_bench() { # [peer|model|NAME] [ARGUMENTS]
     *)
       build_preset release
       local program=build/release/${what}_bench
-      [[ -x $program ]] || die "no bench named $what: try peer, model, or bench/NAME_bench.cpp"
+      [[ -x $program ]] || die "no bench named $what: try peer, model, tokenizer, or bench/NAME_bench.cpp"
       plain "$program" "$@"
       ;;
   esac
@@ -98,7 +104,13 @@ verb_golden() { # [NAME]
   plain git status --short tests/golden
 }
 
-verb_fuzz() { # [TARGET] [--seconds N]
+verb_fuzz() { # [TARGET] [--seconds N], or tokenizer [NAME...] [--count N] [--seed S]
+  if [[ ${1:-} == tokenizer ]]; then
+    shift
+    prepare_tokenizers
+    plain .venv/bin/python tools/fuzz_tokenizer.py "$@"
+    return
+  fi
   local target='' seconds=60
   while [[ $# != 0 ]]; do
     case $1 in

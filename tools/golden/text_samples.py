@@ -154,7 +154,7 @@ CODE = [
     "E=mc²",
     "∫₀^∞ e^{-x²} dx = √π/2",
     '{"k": [1, 2.5, null]}',
-    "http://a.b/c?d=e&f#g",
+    "http://example.com/c?d=e&f#g",
     "!!!",
     "...",
     "----",

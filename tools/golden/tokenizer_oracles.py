@@ -2,9 +2,8 @@
 say out.
 
 open_oracle(path) takes a tokenizer.json, a folder with one, a .gguf file, a SentencePiece
-tokenizer.model*
-or a tekken*.json and returns an object with answer(text) -> {"ids", "ids_special", "decoded"} and
-special (names of its control tokens, to be strewn into test texts).
+tokenizer.model* or a tekken*.json and returns an object with answer(text) -> {"ids", "ids_special",
+"decoded"}, answers(texts) and special (names of its control tokens, to be strewn into test texts).
 """
 
 import json
@@ -12,7 +11,12 @@ import pathlib
 import sys
 
 
-class HuggingFace:
+class Oracle:
+    def answers(self, texts):
+        return map(self.answer, texts)
+
+
+class HuggingFace(Oracle):
     def __init__(self, tokenizer, special):
         self.tokenizer = tokenizer
         self.special = special
@@ -55,15 +59,17 @@ class HuggingFace:
         return cls(tokenizer, special)
 
     def answer(self, text):
-        ids = self.tokenizer.encode(text, add_special_tokens=False).ids
-        return {
-            "ids": ids,
-            "ids_special": self.tokenizer.encode(text, add_special_tokens=True).ids,
-            "decoded": self.tokenizer.decode(ids, skip_special_tokens=False),
-        }
+        return next(iter(self.answers([text])))
+
+    def answers(self, texts):
+        plain = [e.ids for e in self.tokenizer.encode_batch_fast(texts, add_special_tokens=False)]
+        full = [e.ids for e in self.tokenizer.encode_batch_fast(texts, add_special_tokens=True)]
+        decoded = self.tokenizer.decode_batch(plain, skip_special_tokens=False)
+        for ids, ids_special, text in zip(plain, full, decoded):
+            yield {"ids": ids, "ids_special": ids_special, "decoded": text}
 
 
-class SentencePiece:
+class SentencePiece(Oracle):
     """The library itself, as mistral-common uses it: BOS is the token that it adds."""
 
     def __init__(self, path):
@@ -91,7 +97,7 @@ class SentencePiece:
         }
 
 
-class Tekken:
+class Tekken(Oracle):
     def __init__(self, path):
         from mistral_common.tokens.tokenizers.base import SpecialTokenPolicy
         from mistral_common.tokens.tokenizers.tekken import Tekkenizer

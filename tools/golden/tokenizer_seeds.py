@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Writes the seeds of the tokenizer fuzzers (fuzz/corpus): small valid files with every kind of part."""
+"""Writes the seeds of the tokenizer fuzzers (fuzz/corpus): small, valid, with every kind of part."""
 
 import base64
 import json
@@ -19,17 +19,39 @@ def alphabet():
 def write(folder, name, data):
     path = CORPUS / folder / name
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(data if isinstance(data, bytes) else json.dumps(data, ensure_ascii=False).encode())
+    path.write_bytes(
+        data if isinstance(data, bytes) else json.dumps(data, ensure_ascii=False).encode()
+    )
 
 
 def tokenizer_json(**parts):
     vocab = {token: i for i, token in enumerate(["a", "b", "ab", "▁", "▁a", "<unk>", "<s>"])}
-    added = {"id": 7, "content": "[X]", "lstrip": True, "rstrip": True, "single_word": False,
-             "normalized": True, "special": True}
-    model = {"type": "BPE", "vocab": vocab, "merges": ["a b", ["▁", "a"]], "unk_token": "<unk>",
-             "fuse_unk": True, "byte_fallback": False, "ignore_merges": False}
-    return {"model": model, "added_tokens": [added], "normalizer": None, "pre_tokenizer": None,
-            "post_processor": None, "decoder": None} | parts
+    added = {
+        "id": 7,
+        "content": "[X]",
+        "lstrip": True,
+        "rstrip": True,
+        "single_word": False,
+        "normalized": True,
+        "special": True,
+    }
+    model = {
+        "type": "BPE",
+        "vocab": vocab,
+        "merges": ["a b", ["▁", "a"]],
+        "unk_token": "<unk>",
+        "fuse_unk": True,
+        "byte_fallback": False,
+        "ignore_merges": False,
+    }
+    return {
+        "model": model,
+        "added_tokens": [added],
+        "normalizer": None,
+        "pre_tokenizer": None,
+        "post_processor": None,
+        "decoder": None,
+    } | parts
 
 
 def sequence(key, *steps):
@@ -37,10 +59,17 @@ def sequence(key, *steps):
 
 
 def write_tokenizer_json():
-    split = {"type": "Split", "pattern": {"Regex": "\\p{N}{1,3}|[^\\s\\p{L}]+"}, "behavior": "Isolated",
-             "invert": False}
-    template = {"type": "TemplateProcessing", "special_tokens": {"<s>": {"id": "<s>", "ids": [6]}},
-                "single": [{"SpecialToken": {"id": "<s>"}}, {"Sequence": {"id": "A"}}]}
+    split = {
+        "type": "Split",
+        "pattern": {"Regex": "\\p{N}{1,3}|[^\\s\\p{L}]+"},
+        "behavior": "Isolated",
+        "invert": False,
+    }
+    template = {
+        "type": "TemplateProcessing",
+        "special_tokens": {"<s>": {"id": "<s>", "ids": [6]}},
+        "single": [{"SpecialToken": {"id": "<s>"}}, {"Sequence": {"id": "A"}}],
+    }
     replace = {"type": "Replace", "pattern": {"String": " "}, "content": "▁"}
     unreplace = {"type": "Replace", "pattern": {"String": "▁"}, "content": " "}
     files = {
@@ -48,24 +77,42 @@ def write_tokenizer_json():
         "llama": tokenizer_json(
             normalizer=sequence("normalizers", {"type": "Prepend", "prepend": "▁"}, replace),
             post_processor=template,
-            decoder=sequence("decoders", unreplace, {"type": "ByteFallback"}, {"type": "Fuse"},
-                             {"type": "Strip", "content": " ", "start": 1, "stop": 0}),
+            decoder=sequence(
+                "decoders",
+                unreplace,
+                {"type": "ByteFallback"},
+                {"type": "Fuse"},
+                {"type": "Strip", "content": " ", "start": 1, "stop": 0},
+            ),
         ),
         "byte_level": tokenizer_json(
             model={"type": "BPE", "vocab": {c: b for b, c in alphabet().items()}, "merges": []},
-            added_tokens=[], decoder={"type": "ByteLevel"},
-            pre_tokenizer=sequence("pretokenizers", split, {"type": "ByteLevel", "use_regex": True}),
+            added_tokens=[],
+            decoder={"type": "ByteLevel"},
+            pre_tokenizer=sequence(
+                "pretokenizers", split, {"type": "ByteLevel", "use_regex": True}
+            ),
         ),
         "unigram": tokenizer_json(
-            model={"type": "Unigram", "unk_id": 0, "vocab": [["<unk>", 0], ["▁", -2], ["a", -1.5]]},
-            added_tokens=[], pre_tokenizer={"type": "Metaspace", "replacement": "▁"},
+            model={"type": "Unigram", "unk_id": 0, "vocab": [["<unk>", 0], ["▁", -2], ["a", -1]]},
+            added_tokens=[],
+            pre_tokenizer={"type": "Metaspace", "replacement": "▁"},
             decoder={"type": "Metaspace", "replacement": "▁", "prepend_scheme": "always"},
         ),
         "normalizers": tokenizer_json(
-            normalizer=sequence("normalizers", *({"type": t} for t in (
-                "NFC", "NFD", "NFKC", "NFKD", "Lowercase", "StripAccents", "Strip"))),
-            pre_tokenizer=sequence("pretokenizers", {"type": "Digits", "individual_digits": True},
-                                   {"type": "Punctuation", "behavior": "Contiguous"}, {"type": "Whitespace"}),
+            normalizer=sequence(
+                "normalizers",
+                *(
+                    {"type": t}
+                    for t in ("NFC", "NFD", "NFKC", "NFKD", "Lowercase", "StripAccents", "Strip")
+                ),
+            ),
+            pre_tokenizer=sequence(
+                "pretokenizers",
+                {"type": "Digits", "individual_digits": True},
+                {"type": "Punctuation", "behavior": "Contiguous"},
+                {"type": "Whitespace"},
+            ),
         ),
     }
     for name, data in files.items():
@@ -89,11 +136,21 @@ def write_sentencepiece():
 
 def write_tekken():
     tokens = [bytes([b]) for b in range(256)] + [b"ab", b" a", "é".encode()]
-    vocab = [{"rank": i, "token_bytes": base64.b64encode(t).decode(), "token_str": None}
-             for i, t in enumerate(tokens)]
-    config = {"pattern": "\\p{L}+|\\p{N}|\\s+|[^\\s]", "num_vocab_tokens": len(tokens),
-              "default_vocab_size": len(tokens) + 24, "default_num_special_tokens": 24, "version": "v3"}
-    special = [{"rank": i, "token_str": s, "is_control": True} for i, s in enumerate(("<unk>", "<s>", "</s>"))]
+    vocab = [
+        {"rank": i, "token_bytes": base64.b64encode(t).decode(), "token_str": None}
+        for i, t in enumerate(tokens)
+    ]
+    config = {
+        "pattern": "\\p{L}+|\\p{N}|\\s+|[^\\s]",
+        "num_vocab_tokens": len(tokens),
+        "default_vocab_size": len(tokens) + 24,
+        "default_num_special_tokens": 24,
+        "version": "v3",
+    }
+    special = [
+        {"rank": i, "token_str": s, "is_control": True}
+        for i, s in enumerate(("<unk>", "<s>", "</s>"))
+    ]
     write("tekken", "unlisted", {"config": config, "vocab": vocab})
     write("tekken", "listed", {"config": config, "vocab": vocab, "special_tokens": special})
 

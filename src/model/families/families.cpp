@@ -139,12 +139,13 @@ Result<Description> describe(const checkpoint::Checkpoint& checkpoint) {
   }
   if (!family) return unsupported(architecture, gguf);
   const Fields fields(checkpoint);
-  Description description{{}, family->storage};
+  Description description{{}, family->storage, {}};
   TRY(description.spec, family->describe(fields));
   description.spec.family = family->name;
   TRY(description.storage.neighbour_pairs,
       fields.flag_or("pairs_are_neighbours", family->storage.neighbour_pairs));
   CHECK_OK(check(description.spec));
+  description.remarks = fields.remarks();
   return description;
 }
 

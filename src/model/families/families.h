@@ -23,6 +23,7 @@ struct Family {
 struct Description {
   ModelSpec spec;
   Storage storage;
+  std::vector<std::string> remarks;  // what was assumed where the file should say it, for people
 };
 
 // What this checkpoint holds, as data. An unknown architecture is an error by name that lists ours.
@@ -61,6 +62,10 @@ Result<ModelSpec> with_experts(const Fields& fields, ModelSpec spec);
 // Layers of ffn_types, or after the first dense ones, have experts; the router's scale, groups and
 // renormalisation are the config's, the rest is the family's.
 Result<ModelSpec> with_leading_dense(const Fields& fields, ModelSpec spec, const Router& router);
+// The same with latent attention in all layers.
+Result<ModelSpec> with_latent_attention(const Fields& fields, const Router& router);
+// Sigmoid scores and a bias that only selects, as DeepSeek V3 has them.
+inline constexpr Router kV3Router = {.score = Router::Score::kSigmoid, .selection_bias = true};
 void each_expert_ffn(ModelSpec& spec, const std::function<void(ExpertFfn&)>& edit);
 void each_delta_net(ModelSpec& spec, const std::function<void(DeltaNet&)>& edit);
 }  // namespace families_detail

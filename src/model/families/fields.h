@@ -40,6 +40,10 @@ class Fields {
   // A GGUF file shows some things by its tensors alone ("blk.0." and the rest of a name).
   [[nodiscard]] bool has_tensor(std::string_view rest, u32 layer = 0) const;
 
+  // Tells people what was assumed because the checkpoint does not say it.
+  void remark(std::string sentence) const { remarks_.push_back(std::move(sentence)); }
+  [[nodiscard]] const std::vector<std::string>& remarks() const { return remarks_; }
+
   // What nearly all decoders share, read and checked in one go.
   struct Defaults {  // of settings that a family's configs may leave out
     f64 rope_base = 10000, rotary_fraction = 1;
@@ -72,6 +76,7 @@ class Fields {
   [[nodiscard]] Result<bool> bias(std::string_view field, std::string_view gguf_tensor) const;
 
   const checkpoint::Checkpoint* checkpoint_;
+  mutable std::vector<std::string> remarks_;
   bool gguf_;
   std::string prefix_;  // "llama." of GGUF keys, "text_config." where a wrapper's config has one
 };

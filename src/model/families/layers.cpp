@@ -39,6 +39,13 @@ Result<ModelSpec> with_leading_dense(const Fields& fields, ModelSpec spec, const
   return spec;
 }
 
+Result<ModelSpec> with_latent_attention(const Fields& fields, const Router& router) {
+  TRY(ModelSpec spec, fields.decoder());
+  TRY(const LatentAttention attention, fields.latent_attention());
+  for (LayerSpec& layer : spec.layers) layer.attention = attention;
+  return with_leading_dense(fields, std::move(spec), router);
+}
+
 void each_expert_ffn(ModelSpec& spec, const std::function<void(ExpertFfn&)>& edit) {
   for (LayerSpec& layer : spec.layers)
     if (auto* f = std::get_if<ExpertFfn>(&layer.ffn)) edit(*f);

@@ -26,6 +26,26 @@ Result<GroupedAttention> not_turning(const Fields& fields) {
   return a;
 }
 
+// Experts weigh what they read, beside a shared one of their size.
+Result<ModelSpec> with_weighing_experts(const Fields& fields, ModelSpec spec) {
+  DenseFfn dense;
+  TRY(dense.width, fields.count("ffn_width_beside_experts"));
+  TRY(ExpertFfn experts, fields.expert_ffn());
+  experts.shared_width = experts.width;
+  experts.router = {.score = Router::Score::kSigmoid, .weighs_input = true};
+  TRY(const u32 step, fields.count_or("expert_interval", 1));
+  TRY(const auto sparse, fields.layers_listed("expert_layers", [=](u32 layer) {
+    return step != 0 && (layer + 1) % step == 0;
+  }));
+  for (u32 i = 0; i < spec.layers.size(); ++i) {
+    if (sparse(i))
+      spec.layers[i].ffn = experts;
+    else
+      spec.layers[i].ffn = dense;
+  }
+  return spec;
+}
+
 }  // namespace
 
 Result<ModelSpec> llama4(const Fields& fields) {
@@ -37,25 +57,12 @@ Result<ModelSpec> llama4(const Fields& fields) {
     return interval == 0 || (layer + 1) % interval != 0;
   }));
   TRY(const auto chunks, fields.layers_of_type("layer_types", "chunked_attention", turns));
-  DenseFfn dense;
-  TRY(dense.width, fields.count("ffn_width_beside_experts"));
-  TRY(ExpertFfn experts, fields.expert_ffn());
-  experts.shared_width = experts.width;
-  experts.router = {.score = Router::Score::kSigmoid, .weighs_input = true};
-  TRY(const u32 step, fields.count_or("expert_interval", 1));
-  TRY(const auto sparse, fields.layers_listed("expert_layers", [=](u32 layer) {
-    return step != 0 && (layer + 1) % step == 0;
-  }));
   for (u32 i = 0; i < spec.layers.size(); ++i) {
     GroupedAttention a = turns(i) ? chunked : full;
     a.chunk = chunks(i) ? chunked.chunk : 0;
     spec.layers[i].attention = a;
-    if (sparse(i))
-      spec.layers[i].ffn = experts;
-    else
-      spec.layers[i].ffn = dense;
   }
-  return spec;
+  return with_weighing_experts(fields, std::move(spec));
 }
 
 }  // namespace orrery::model::families_detail

@@ -147,6 +147,12 @@ Result<Rope> Fields::gguf_rope(Defaults defaults) const {
   TRY(const u32 context, count("context"));
   TRY(rope.original_context,
       config.u32_or(inside("scaling.original_context_length"), context, 1, kCountMax));
+  // The files of the first days after a release; they fall apart beyond the trained length.
+  if (rope.base == 500'000 && context > 8192 && !type && !rope.divisors_in_file)
+    remark(fmt::format(
+        "a context of {} over a rope of base 500000 without rope_freqs.weight: if the model's "
+        "positions are scaled (three bands), the file lacks that (convert the model anew)",
+        context));
   if (!type || *type == "none") return rope;
   if (*type == "longrope") {
     CHECK_OK(gguf_tables(rope));
