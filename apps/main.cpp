@@ -79,8 +79,8 @@ int run_program(int argc, char** argv) {
   program.require_subcommand(0, 1);
   program.formatter(std::make_shared<HelpFormatter>());
   const std::vector<Command> commands = {
-      add_run(program),      add_generate(program),  add_inspect(program),  add_compare(program),
-      add_families(program), add_bench(program),     add_tokenize(program), add_template(program),
+      add_run(program),      add_generate(program),   add_inspect(program),  add_compare(program),
+      add_families(program), add_bench(program),      add_tokenize(program), add_template(program),
       add_logits(program),   add_perplexity(program), add_pull(program)};
   try {
     program.parse(argc, argv);

@@ -69,11 +69,22 @@ std::string near_names(const std::string& name, std::vector<std::string> names) 
   return join(names);
 }
 
-// "ORG/NAME:QUANT" in two.
-std::pair<std::string, std::string> split_quant(const std::string& name) {
-  const auto colon = name.rfind(':');
-  if (colon == name.npos) return {name, ""};
-  return {name.substr(0, colon), name.substr(colon + 1)};
+// "ORG/NAME@REVISION:QUANT" in its parts; the ORG may be missing.
+struct Wanted {
+  std::string name, revision, quant;
+};
+
+Wanted split(const std::string& text) {
+  const auto cut = [](std::string& head, char mark) {
+    const auto at = head.find(mark);
+    std::string tail = at == head.npos ? "" : head.substr(at + 1);
+    head.resize(std::min(at, head.size()));
+    return tail;
+  };
+  Wanted wanted{text, "", ""};
+  wanted.quant = cut(wanted.name, ':');
+  wanted.revision = cut(wanted.name, '@');
+  return wanted;
 }
 
 // The pulled models whose NAME this is, else those that begin with it, with or without the ORG.
@@ -88,9 +99,11 @@ std::vector<std::string> matching(const std::vector<std::string>& pulled, std::s
   return whole.empty() ? begun : whole;
 }
 
-Result<fs::path> open_pulled(const std::string& id, const std::string& quant) {
-  TRY(hub::ModelName model, hub::parse_model_name(id));
-  model.quant = quant;
+Result<fs::path> open_pulled(const std::string& id, const Wanted& wanted) {
+  std::string name = id;
+  if (!wanted.revision.empty()) name += "@" + wanted.revision;
+  if (!wanted.quant.empty()) name += ":" + wanted.quant;
+  TRY(const hub::ModelName model, hub::parse_model_name(name));
   return hub::find_cached_model(hub::hub_folder(), model);
 }
 
@@ -110,16 +123,16 @@ Result<fs::path> find_model(const std::string& name) {
   std::vector<std::string> names = cached_names();
   if (std::find(names.begin(), names.end(), name) != names.end()) return models_folder() / name;
   const std::vector<std::string> pulled = hub::cached_models(hub::hub_folder());
-  const auto [wanted, quant] = split_quant(name);
+  const Wanted wanted = split(name);
   for (const std::string& id : pulled)
-    if (lower(id) == lower(wanted)) return open_pulled(id, quant);
+    if (lower(id) == lower(wanted.name)) return open_pulled(id, wanted);
   std::vector<std::string> matches;
   for (const std::string& cached : names)
     if (lower(cached).starts_with(lower(name))) matches.push_back(cached);
   const std::size_t files = matches.size();
-  for (const std::string& id : matching(pulled, wanted)) matches.push_back(id);
+  for (const std::string& id : matching(pulled, wanted.name)) matches.push_back(id);
   if (matches.size() == 1)
-    return files == 1 ? models_folder() / matches.front() : open_pulled(matches.front(), quant);
+    return files == 1 ? models_folder() / matches.front() : open_pulled(matches.front(), wanted);
   if (!matches.empty()) return fail("{} could be {}; write more of the name", name, join(matches));
   names.insert(names.end(), pulled.begin(), pulled.end());
   const bool published = bool(hub::parse_model_name(name));

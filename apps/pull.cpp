@@ -13,7 +13,7 @@ namespace orrery::apps {
 namespace {
 
 struct Flags {
-  std::string model, revision = "main";
+  std::string model, revision;
 };
 
 // The bar, which Ctrl-C ends without leaving half of anything.
@@ -39,11 +39,21 @@ std::string quant_line(const hub::Pulled& pulled) {
   return line + "\n";
 }
 
+Result<hub::ModelName> named(const Flags& flags) {
+  TRY(hub::ModelName model, hub::parse_model_name(flags.model));
+  if (flags.revision.empty()) return model;
+  if (!model.revision.empty()) return fail("two revisions: after the @ and in --revision");
+  if (!hub::is_safe_path(flags.revision))
+    return fail("{} is no name of a revision", hub::shown(flags.revision));
+  model.revision = flags.revision;
+  return model;
+}
+
 Result<void> pull(const Flags& flags) {
-  TRY(const hub::ModelName model, hub::parse_model_name(flags.model));
+  TRY(const hub::ModelName model, named(flags));
   TRY(const hub::Settings settings, hub::settings_from_environment());
   PullProgress progress;
-  auto pulled = hub::pull(settings, model, flags.revision, progress);
+  auto pulled = hub::pull(settings, model, progress);
   progress.end();
   if (!pulled) return tl::unexpected<Error>(pulled.error());
   const Style& s = out_style();
@@ -68,15 +78,16 @@ Command add_pull(CLI::App& program) {
   auto flags = std::make_shared<Flags>();
   command
       ->add_option("MODEL", flags->model,
-                   "ORG/NAME, for GGUF with the quantisation: ORG/NAME:Q4_K_M")
+                   "ORG/NAME, for GGUF with the quantisation: ORG/NAME:Q4_K_M; a revision stands "
+                   "before it: ORG/NAME@v1.0:Q4_K_M")
       ->required();
-  command->add_option("--revision", flags->revision, "A branch, a tag or a commit")
-      ->capture_default_str();
+  command->add_option("--revision", flags->revision,
+                      "A branch, a tag or a commit, without it main");
   set_examples(*command,
                "  export HF_ENDPOINT=https://HOST        the hub, or a mirror of it\n"
                "  orrery pull ORG/NAME                  safetensors, config and tokenizer\n"
                "  orrery pull ORG/NAME-GGUF:Q4_K_M      one quantisation, all its parts\n"
-               "  orrery pull ORG/NAME --revision v1.0\n"
+               "  orrery pull ORG/NAME@v1.0             a branch, a tag or a commit\n"
                "  orrery run ORG/NAME-GGUF:Q4_K_M       needs no network any more\n");
   return {command, [flags] { return pull(*flags); }};
 }

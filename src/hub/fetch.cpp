@@ -24,7 +24,11 @@ class Partial {
       : path_(std::move(path)), blob_(blob), progress_(progress), digest_(blob.key, blob.size) {}
 
   [[nodiscard]] Result<void> open(const std::function<bool()>& stopped) {
-    file_ = Descriptor(::open(path_.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0666));
+    std::error_code code;
+    if (fs::is_symlink(path_, code)) remove();  // never write to where a link leads
+    // Without O_NONBLOCK a pipe of this name would let us wait for ever.
+    const int how = O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK;
+    file_ = Descriptor(::open(path_.c_str(), how, 0666));
     struct stat status{};
     if (!file_ || ::fstat(file_.get(), &status) != 0) return failed();
     const u64 size = u64(std::max<off_t>(status.st_size, 0));

@@ -15,7 +15,8 @@ namespace {
 constexpr int kRedirectsMax = 10;
 constexpr long kConnectSeconds = 20;
 constexpr u64 kHeaderBytesMax = 256 << 10;
-constexpr u64 kErrorPageBytesMax = 1 << 20;
+constexpr u64 kErrorPageBytesMax = 64 << 10;
+constexpr long kBytesPerSecondMin = 1000;  // less for stall_seconds is a stall: no drip for ever
 constexpr std::size_t kHeaderValueMax = 1024;
 
 struct Origin {
@@ -193,7 +194,7 @@ Result<void> HttpClient::perform(Transfer& transfer) {
   set(CURLOPT_NOBODY, transfer.head ? 1L : 0L);
   set(CURLOPT_NOSIGNAL, 1L);
   set(CURLOPT_CONNECTTIMEOUT, kConnectSeconds);
-  set(CURLOPT_LOW_SPEED_LIMIT, 1L);
+  set(CURLOPT_LOW_SPEED_LIMIT, kBytesPerSecondMin);
   set(CURLOPT_LOW_SPEED_TIME, long(settings_.stall_seconds));
   set(CURLOPT_TIMEOUT, long(transfer.seconds_max));
   set(CURLOPT_HEADERFUNCTION, &Transfer::on_header);

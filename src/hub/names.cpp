@@ -30,6 +30,7 @@ bool is_repo_part(std::string_view text) {
 
 bool is_safe_part(std::string_view part) {
   if (part.empty() || part == "." || part == ".." || part.size() > kPartBytesMax) return false;
+  if (lower(part) == ".git") return false;
   return std::none_of(part.begin(), part.end(),
                       [](char c) { return u8(c) < 0x20 || c == 0x7f || c == '\\'; });
 }
@@ -38,18 +39,22 @@ bool is_safe_part(std::string_view part) {
 
 Result<ModelName> parse_model_name(std::string_view text) {
   ModelName model;
-  const auto slash = text.find('/');
-  if (slash == text.npos)
-    return fail("{} is no name of a published model: write ORG/NAME or ORG/NAME:QUANT",
-                shown(text));
-  const auto colon = text.find(':');
-  if (colon != text.npos) {
+  if (const auto colon = text.find(':'); colon != text.npos) {
     model.quant = text.substr(colon + 1);
     if (!is_safe_path(model.quant))
       return fail("{} names no quantisation after the colon, as in ORG/NAME:Q4_K_M", shown(text));
     text = text.substr(0, colon);
   }
-  if (slash >= text.size()) return fail("{} is no ORG/NAME", shown(text));
+  if (const auto at = text.find('@'); at != text.npos) {
+    model.revision = text.substr(at + 1);
+    if (!is_safe_path(model.revision))
+      return fail("{} names no revision after the @, as in ORG/NAME@v1.0", shown(text));
+    text = text.substr(0, at);
+  }
+  const auto slash = text.find('/');
+  if (slash == text.npos)
+    return fail("{} is no name of a published model: write ORG/NAME or ORG/NAME:QUANT",
+                shown(text));
   model.org = text.substr(0, slash);
   model.name = text.substr(slash + 1);
   if (!is_repo_part(model.org) || !is_repo_part(model.name))

@@ -10,9 +10,10 @@
 
 namespace orrery::hub {
 
-// ORG/NAME:QUANT; `quant` is empty where none was given.
+// ORG/NAME[@REVISION][:QUANT]; what was not given is empty. A revision is a branch, a tag or a
+// commit; it is a safe path.
 struct ModelName {
-  std::string org, name, quant;
+  std::string org, name, revision, quant;
   [[nodiscard]] std::string id() const { return org + "/" + name; }
 };
 [[nodiscard]] Result<ModelName> parse_model_name(std::string_view text);
@@ -21,8 +22,8 @@ struct ModelName {
 [[nodiscard]] bool is_commit(std::string_view text);
 // The name of a blob: 40 digits (the SHA-1 of git's blob object) or 64 (SHA-256 of the bytes).
 [[nodiscard]] bool is_blob_key(std::string_view text);
-// A relative path that stays in its folder: parts of printable characters, none of them "." or
-// "..".
+// A relative path that stays in its folder: parts of printable characters, none of them ".", ".."
+// or ".git" (in which a program could be named that git runs).
 [[nodiscard]] bool is_safe_path(std::string_view path);
 
 // 'text' in quotes, everything but printable ASCII escaped, cut after 80 bytes: for errors.

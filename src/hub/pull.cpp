@@ -50,10 +50,10 @@ std::string key_in(std::string_view etag) {
 
 class Pull {
  public:
-  Pull(const Settings& settings, const ModelName& model, std::string revision, Progress& progress)
+  Pull(const Settings& settings, const ModelName& model, Progress& progress)
       : settings_(settings),
         model_(model),
-        revision_(std::move(revision)),
+        revision_(model.revision.empty() ? "main" : model.revision),
         progress_(progress),
         cache_(settings.folder, model),
         http_(settings, [this] { return stopped(); }) {}
@@ -90,6 +90,9 @@ class Pull {
                  kListingBytesMax, what, has_token()));
     auto listing = parse_listing(text);
     if (!listing) return at("the hub's listing of " + model_.id(), listing.error());
+    if (is_commit(revision_) && listing->commit != revision_)
+      return fail("the hub lists commit {} of {}, but {} was asked for", listing->commit,
+                  model_.id(), revision_);
     listing_ = std::move(*listing);
     pulled_.commit = listing_.commit;
     return {};
@@ -249,10 +252,8 @@ class Pull {
 
 }  // namespace
 
-Result<Pulled> pull(const Settings& settings, const ModelName& model, const std::string& revision,
-                    Progress& progress) {
-  if (!is_safe_path(revision)) return fail("{} is no name of a revision", shown(revision));
-  return Pull(settings, model, revision, progress).run();
+Result<Pulled> pull(const Settings& settings, const ModelName& model, Progress& progress) {
+  return Pull(settings, model, progress).run();
 }
 
 }  // namespace orrery::hub

@@ -1,4 +1,5 @@
-// pull: a published model, from its name to a snapshot in the cache.
+// pull: a published model, from its name (at "main" where it names no revision) to a snapshot in
+// the cache.
 #pragma once
 
 #include <filesystem>
@@ -24,6 +25,6 @@ struct Pulled {
 };
 
 [[nodiscard]] Result<Pulled> pull(const Settings& settings, const ModelName& model,
-                                  const std::string& revision, Progress& progress);
+                                  Progress& progress);
 
 }  // namespace orrery::hub

@@ -19,11 +19,10 @@ namespace fs = std::filesystem;
 
 constexpr std::string_view kPrefix = "models--", kBetween = "--";
 
-Result<void> make_folder(const fs::path& path) {
-  std::error_code code;
-  fs::create_directories(path, code);
-  if (code) return fail("cannot make the folder {}: {}", path.string(), code.message());
-  return {};
+// Whether `path` is `folder` or in it, both free of links.
+bool is_inside(const fs::path& path, const fs::path& folder) {
+  return std::mismatch(folder.begin(), folder.end(), path.begin(), path.end()).first ==
+         folder.end();
 }
 
 std::vector<std::string> folders_in(const fs::path& path) {
@@ -53,7 +52,7 @@ std::vector<std::string> files_in(const fs::path& snapshot) {
 
 }  // namespace
 
-RepoCache::RepoCache(const fs::path& hub_folder, const ModelName& model) {
+RepoCache::RepoCache(const fs::path& hub_folder, const ModelName& model) : hub_folder_(hub_folder) {
   const std::string name = fmt::format("{}{}{}{}", kPrefix, model.org, kBetween, model.name);
   root_ = hub_folder / name;
   locks_ = hub_folder / ".locks" / name;
@@ -65,6 +64,18 @@ fs::path RepoCache::incomplete(const std::string& key) const {
 }
 fs::path RepoCache::snapshot(const std::string& commit) const {
   return root_ / "snapshots" / commit;
+}
+
+Result<void> RepoCache::make_folder(const fs::path& path) const {
+  std::error_code code;
+  fs::create_directories(hub_folder_, code);
+  const fs::path real_root = code ? fs::path() : fs::canonical(hub_folder_, code);
+  const fs::path real = code ? fs::path() : fs::weakly_canonical(path, code);
+  if (!code && !is_inside(real, real_root))
+    return fail("{} leads out of the cache, to {}: remove that link", path.string(), real.string());
+  if (!code) fs::create_directories(path, code);
+  if (code) return fail("cannot make the folder {}: {}", path.string(), code.message());
+  return {};
 }
 
 Result<void> RepoCache::make_folders() const {
@@ -123,15 +134,25 @@ Result<void> RepoCache::set_ref(const std::string& revision, const std::string& 
   return {};
 }
 
-Result<fs::path> RepoCache::find_snapshot() const {
+std::optional<fs::path> RepoCache::resolve(const std::string& revision) const {
   constexpr u64 kRefBytesMax = 100;
+  const auto text = read_text_file(root_ / "refs" / revision, kRefBytesMax);
   std::error_code code;
-  const auto text = read_text_file(root_ / "refs" / "main", kRefBytesMax);
   if (text && is_commit(*text) && fs::is_directory(snapshot(*text), code)) return snapshot(*text);
+  return std::nullopt;
+}
+
+Result<fs::path> RepoCache::find_snapshot(const std::string& revision) const {
+  std::error_code code;
+  if (is_commit(revision) && fs::is_directory(snapshot(revision), code)) return snapshot(revision);
+  if (const auto found = resolve(revision.empty() ? "main" : revision)) return *found;
   const std::vector<std::string> all = folders_in(root_ / "snapshots");
+  if (!revision.empty())
+    return fail("{} has no revision {}; pulled were {}", root_.string(), shown(revision),
+                all.empty() ? "none" : listed(all, 8));
   if (all.size() == 1) return root_ / "snapshots" / all.front();
   if (all.empty()) return fail("{} has no snapshot: pull it again", root_.string());
-  return fail("{} has {} snapshots and no refs/main says which: name one's path, or pull it again",
+  return fail("{} has {} snapshots and no refs/main says which: name one after an @",
               root_.string(), all.size());
 }
 
@@ -152,7 +173,7 @@ std::vector<std::string> cached_models(const fs::path& hub_folder) {
 }
 
 Result<fs::path> find_cached_model(const fs::path& hub_folder, const ModelName& model) {
-  TRY(const fs::path snapshot, RepoCache(hub_folder, model).find_snapshot());
+  TRY(const fs::path snapshot, RepoCache(hub_folder, model).find_snapshot(model.revision));
   const std::vector<std::string> files = files_in(snapshot);
   const Result<Choice> choice = choose_files(files, model.quant);
   if (!choice) return fail("{} in the cache: {}", model.id(), choice.error().message);

@@ -9,6 +9,7 @@
 
 #include <filesystem>
 #include <functional>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -37,11 +38,18 @@ class RepoCache {
                                   const std::string& key) const;
   [[nodiscard]] Result<void> set_ref(const std::string& revision, const std::string& commit) const;
 
-  // Without a network: the snapshot of refs/main, or the only one that there is.
-  [[nodiscard]] Result<std::filesystem::path> find_snapshot() const;
+  // Without a network: the snapshot of this revision; with none named that of refs/main, or the
+  // only one that there is.
+  [[nodiscard]] Result<std::filesystem::path> find_snapshot(const std::string& revision) const;
 
  private:
-  std::filesystem::path root_, locks_;
+  // The folder is there afterwards, and inside the hub's: a link in its path that leads elsewhere
+  // is an error, for what would be written there is outside the cache.
+  [[nodiscard]] Result<void> make_folder(const std::filesystem::path& path) const;
+  // The snapshot that refs/REVISION stands for.
+  [[nodiscard]] std::optional<std::filesystem::path> resolve(const std::string& revision) const;
+
+  std::filesystem::path hub_folder_, root_, locks_;
 };
 
 // ORG/NAME of every repository in the cache that has a snapshot, in order.

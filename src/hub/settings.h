@@ -14,7 +14,8 @@ struct Settings {
   std::string endpoint;  // "http://host:port", without a slash at the end
   std::string token;     // empty: none
   std::filesystem::path folder;
-  u32 stall_seconds = 30;  // a transfer that brings nothing for so long is given up and retried
+  u32 stall_seconds =
+      30;  // a transfer that brings next to nothing for so long is given up and retried
 };
 
 // ${HF_HUB_CACHE:-${HF_HOME:-${XDG_CACHE_HOME:-~/.cache}/huggingface}/hub}
