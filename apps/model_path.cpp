@@ -4,10 +4,14 @@
 #include <cstdlib>
 #include <vector>
 
+#include "hub/repo_cache.h"
+#include "hub/settings.h"
+
 namespace orrery::apps {
 namespace {
 
 namespace fs = std::filesystem;
+using hub::lower;
 
 constexpr std::string_view kDefaultModel = "SmolLM2-135M-Instruct.Q4_1.gguf";
 
@@ -21,12 +25,6 @@ fs::path user_folder(const char* variable, std::string_view under_home) {
 bool is_there(const fs::path& path) {
   std::error_code ignored;
   return fs::exists(path, ignored);
-}
-
-std::string lower(std::string text) {
-  std::transform(text.begin(), text.end(), text.begin(),
-                 [](char c) { return c >= 'A' && c <= 'Z' ? char(c + 32) : c; });
-  return text;
 }
 
 std::vector<std::string> cached_names() {
@@ -71,6 +69,44 @@ std::string near_names(const std::string& name, std::vector<std::string> names) 
   return join(names);
 }
 
+// "ORG/NAME@REVISION:QUANT" in its parts; the ORG may be missing.
+struct Wanted {
+  std::string name, revision, quant;
+};
+
+Wanted split(const std::string& text) {
+  const auto cut = [](std::string& head, char mark) {
+    const auto at = head.find(mark);
+    std::string tail = at == head.npos ? "" : head.substr(at + 1);
+    head.resize(std::min(at, head.size()));
+    return tail;
+  };
+  Wanted wanted{text, "", ""};
+  wanted.quant = cut(wanted.name, ':');
+  wanted.revision = cut(wanted.name, '@');
+  return wanted;
+}
+
+// The pulled models whose NAME this is, else those that begin with it, with or without the ORG.
+std::vector<std::string> matching(const std::vector<std::string>& pulled, std::string_view name) {
+  std::vector<std::string> whole, begun;
+  const std::string wanted = lower(name);
+  for (const std::string& id : pulled) {
+    const std::string full = lower(id), leaf = full.substr(full.find('/') + 1);
+    if (leaf == wanted) whole.push_back(id);
+    if (leaf.starts_with(wanted) || full.starts_with(wanted)) begun.push_back(id);
+  }
+  return whole.empty() ? begun : whole;
+}
+
+Result<fs::path> open_pulled(const std::string& id, const Wanted& wanted) {
+  std::string name = id;
+  if (!wanted.revision.empty()) name += "@" + wanted.revision;
+  if (!wanted.quant.empty()) name += ":" + wanted.quant;
+  TRY(const hub::ModelName model, hub::parse_model_name(name));
+  return hub::find_cached_model(hub::hub_folder(), model);
+}
+
 }  // namespace
 
 fs::path models_folder() { return user_folder("XDG_CACHE_HOME", ".cache") / "models"; }
@@ -84,18 +120,29 @@ Result<fs::path> find_model(const std::string& name) {
                 kDefaultModel, models_folder().string());
   }
   if (is_there(name)) return fs::path(name);
-  const std::vector<std::string> names = cached_names();
+  std::vector<std::string> names = cached_names();
   if (std::find(names.begin(), names.end(), name) != names.end()) return models_folder() / name;
+  const std::vector<std::string> pulled = hub::cached_models(hub::hub_folder());
+  const Wanted wanted = split(name);
+  for (const std::string& id : pulled)
+    if (lower(id) == lower(wanted.name)) return open_pulled(id, wanted);
   std::vector<std::string> matches;
   for (const std::string& cached : names)
     if (lower(cached).starts_with(lower(name))) matches.push_back(cached);
-  if (matches.size() == 1) return models_folder() / matches.front();
+  const std::size_t files = matches.size();
+  for (const std::string& id : matching(pulled, wanted.name)) matches.push_back(id);
+  if (matches.size() == 1)
+    return files == 1 ? models_folder() / matches.front() : open_pulled(matches.front(), wanted);
   if (!matches.empty()) return fail("{} could be {}; write more of the name", name, join(matches));
+  names.insert(names.end(), pulled.begin(), pulled.end());
+  const bool published = bool(hub::parse_model_name(name));
+  const std::string hint = published ? fmt::format("; `orrery pull {}` fetches it", name) : "";
   if (names.empty())
-    return fail("there is no file or folder {}, and no model in {}", name,
-                models_folder().string());
-  return fail("there is no file or folder {}, and no model of that name in {}; near names: {}",
-              name, models_folder().string(), near_names(name, names));
+    return fail("there is no file or folder {}, and no model in {} or {}{}", name,
+                models_folder().string(), hub::hub_folder().string(), hint);
+  return fail(
+      "there is no file or folder {}, and no model of that name in {} or {}; near names: {}{}",
+      name, models_folder().string(), hub::hub_folder().string(), near_names(name, names), hint);
 }
 
 }  // namespace orrery::apps

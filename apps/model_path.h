@@ -14,8 +14,9 @@ namespace orrery::apps {
 [[nodiscard]] std::filesystem::path state_folder();
 
 // A path that exists is taken as it is; else the name of a model in the cache (exact, or the only
-// one that begins with it, in any case of letters). Empty: the default model. An error lists near
-// names.
+// one that begins with it, in any case of letters) or of one that `orrery pull` or another tool
+// brought into the Hugging Face cache: ORG/NAME, ORG/NAME:QUANT or NAME. Empty: the default model.
+// An error lists near names.
 [[nodiscard]] Result<std::filesystem::path> find_model(const std::string& name);
 
 }  // namespace orrery::apps

@@ -13,7 +13,8 @@ namespace orrery::apps {
 
 // What `--help` says of MODEL.
 inline constexpr const char* kModelHelp =
-    "A .gguf file, a Hugging Face folder, or a name in the cache folder (also its beginning)";
+    "A .gguf file, a Hugging Face folder, a name in the cache folder (also its beginning), or "
+    "ORG/NAME[@REVISION][:QUANT] of a pulled model";
 
 // The examples below a command's --help, one a line.
 void set_examples(CLI::App& command, std::string_view lines);
