@@ -222,6 +222,7 @@ Result<HttpReply> HttpClient::follow(Transfer& transfer) {
     const HttpReply& reply = transfer.reply;
     const bool redirect = reply.status >= 300 && reply.status < 400 && reply.status != 304;
     if (!redirect) return reply;
+    if (transfer.page_cut) return fail("the page of the server's redirect does not end");
     const char* next = nullptr;
     ::curl_easy_getinfo(handle_.get(), CURLINFO_REDIRECT_URL, &next);
     const std::string address = next ? next : "";

@@ -11,11 +11,11 @@
 namespace orrery::hub {
 
 struct Settings {
-  std::string endpoint;  // "http://host:port", without a slash at the end
+  std::string endpoint;  // "http://HOST:PORT", without a slash at the end
   std::string token;     // empty: none
   std::filesystem::path folder;
-  u32 stall_seconds =
-      30;  // a transfer that brings next to nothing for so long is given up and retried
+  // A transfer that brings next to nothing for so long is given up and retried.
+  u32 stall_seconds = 30;
 };
 
 // ${HF_HUB_CACHE:-${HF_HOME:-${XDG_CACHE_HOME:-~/.cache}/huggingface}/hub}

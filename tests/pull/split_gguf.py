@@ -66,9 +66,10 @@ def split(data, count):
             heads += b"".join(struct.pack("<Q", length) for length in shape)
             heads += struct.pack("<IQ", kind, len(body))
             body = _padded(body + data[base + offset:base + end])
-        extra = b"".join(_string(key) + struct.pack(form, kind, value) for key, form, kind, value in (
-            (b"split.no", "<IH", U16, index), (b"split.count", "<IH", U16, count),
-            (b"split.tensors.count", "<Ii", I32, tensors)))
+        own_keys = ((b"split.no", "<IH", U16, index), (b"split.count", "<IH", U16, count),
+                    (b"split.tensors.count", "<Ii", I32, tensors))
+        extra = b"".join(_string(key) + struct.pack(form, kind, value)
+                         for key, form, kind, value in own_keys)
         kept = keys if index == 0 else 0
         head = struct.pack("<IIQQ", magic, version, len(own), kept + 3)
         parts.append(_padded(head + (metadata if kept else b"") + extra + heads) + body)
