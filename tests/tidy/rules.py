@@ -53,7 +53,7 @@ def arrows(tree):
             to = included.split("/")[0]
             if "/" not in included:
                 yield path, line, f'write the room: "{room}/{included}"'
-            elif to == "support" and path.endswith("_test.cpp"):
+            elif to == "support" and re.search(r"_test\.cpp$|/test_\w+\.h$", path):
                 continue  # tests/support
             elif to not in {room, "base"} | allowed[room]:
                 yield path, line, f"'{room}' must not include from '{to}'"
