@@ -1,6 +1,8 @@
 // orrery compare: two models side by side, from their specs alone.
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "apps/command.h"
 #include "apps/files.h"
 #include "apps/model_path.h"

@@ -2,6 +2,7 @@
 // read.
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <map>
 #include <set>
 

@@ -2,6 +2,8 @@
 // engines.
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "apps/command.h"
 #include "apps/files.h"
 #include "apps/npy_writer.h"

@@ -3,6 +3,7 @@
 // Without a terminal it answers one question and ends, so that scripts can see that a model talks.
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <clocale>
 #include <fstream>
 

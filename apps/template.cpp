@@ -5,6 +5,8 @@
 // kwargs, which may replace special tokens. Messages are passed as they are.
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "apps/command.h"
 #include "apps/files.h"
 #include "apps/model_path.h"

@@ -2,6 +2,7 @@
 // lines).
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <clocale>
 
 #include "apps/command.h"

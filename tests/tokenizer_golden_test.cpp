@@ -3,6 +3,7 @@
 // Detokenizer makes of them piece by piece.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <fstream>
 #include <nlohmann/json.hpp>

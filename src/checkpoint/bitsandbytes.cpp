@@ -3,6 +3,7 @@
 // again: an index into a second map, times the magnitude of 256 of them, plus an offset.
 //
 // What is not a tensor is JSON, kept as bytes: X.quant_state.bitsandbytes__nf4.
+#include <algorithm>
 #include <cmath>
 
 #include "checkpoint/json.h"

@@ -2,6 +2,7 @@
 #include "checkpoint/gguf_writer.h"
 
 #include <system_error>
+#include <type_traits>
 
 #include "checkpoint/gguf_metadata.h"
 #include "checkpoint/names.h"

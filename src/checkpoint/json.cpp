@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <type_traits>
 
 #include "checkpoint/json_events.h"
 #include "checkpoint/names.h"

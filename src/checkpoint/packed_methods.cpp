@@ -1,5 +1,6 @@
 // GPTQ, AWQ and the packed form of compressed-tensors: their settings and the names of their parts.
 #include <algorithm>
+#include <cstring>
 
 #include "checkpoint/names.h"
 #include "checkpoint/packed_integers.h"

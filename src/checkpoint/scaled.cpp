@@ -2,6 +2,8 @@
 // blocks of 128 x 128, with a scale a row or one for all, and int8 with a scale a row.
 //
 // A block is fixed, and the last ones of a row and of a column are cut off by the matrix's edge.
+#include <algorithm>
+
 #include "checkpoint/names.h"
 #include "checkpoint/quantized.h"
 #include "checkpoint/row_values.h"

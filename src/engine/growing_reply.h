@@ -2,6 +2,8 @@
 // texts. Whoever feeds the model (one sequence or many) hands it logits and takes its tokens.
 #pragma once
 
+#include <algorithm>
+
 #include "engine/engine.h"
 #include "text/detokenizer.h"
 

@@ -1,5 +1,6 @@
 #include "engine/measure.h"
 
+#include <algorithm>
 #include <chrono>
 #include <random>
 

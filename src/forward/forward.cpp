@@ -1,5 +1,6 @@
 #include "forward/forward.h"
 
+#include <algorithm>
 #include <cmath>
 
 #include "base/overload.h"

@@ -1,5 +1,7 @@
 #include "forward/step.h"
 
+#include <algorithm>
+
 namespace orrery::forward {
 namespace {
 

@@ -1,6 +1,7 @@
 // Decoding and packing against PyPI gguf: every format, bit for bit (tools/golden/formats.py).
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <bit>
 #include <cmath>
 #include <cstring>

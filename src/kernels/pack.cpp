@@ -4,6 +4,7 @@
 // A quantised row is read block by block into plain integers (kernels/blocks.h) and its dwords of
 // four neighbouring k are dealt out to the panel; floats are widened and dealt out by k. It only
 // moves and regroups bits (and rounds d of the IQ formats): any bytes are safe here.
+#include <algorithm>
 #include <cstring>
 
 #include "base/half.h"

@@ -1,5 +1,6 @@
 #include "model/row_reader.h"
 
+#include <algorithm>
 #include <cmath>
 #include <cstring>
 

@@ -3,7 +3,9 @@
 // The file is one protocol buffer message: the pieces with their scores and types, and a few
 // settings of the trainer and the normaliser. Both kinds of model, BPE and unigram, are read; text
 // becomes ids as in SentencePiece's own library, which never takes text for a control piece.
+#include <algorithm>
 #include <cmath>
+#include <limits>
 
 #include "text/pipeline.h"
 #include "text/protobuf.h"

@@ -2,6 +2,8 @@
 // memory.
 #include <gtest/gtest.h>
 
+#include <cmath>
+#include <cstring>
 #include <ctime>
 #include <fstream>
 #include <functional>

@@ -3,6 +3,7 @@
 // there, so there is nothing to keep in order. Only short words; one cache line each.
 #pragma once
 
+#include <algorithm>
 #include <cstring>
 #include <span>
 #include <string_view>

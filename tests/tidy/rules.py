@@ -6,6 +6,7 @@ CMakeLists.txt, where they are also the link lists: there is one list, and two t
 
 import re
 
+from includes import missing
 from source import CPP, code_only, functions, raw_string_lines, without_comments
 
 CODE = ("src", "apps")
@@ -94,6 +95,15 @@ def rooms_have_readmes(tree):
             yield path, 31, f"has {text.count(chr(10))} lines, 30 are allowed"
         if "must not know" not in text:
             yield path, 1, "does not say what the room must not know"
+
+
+def includes_are_complete(tree):
+    """What a file uses of the standard library it includes, itself or through our headers."""
+    known = {}
+    for path in tree.paths:
+        if path.endswith(CPP) and not path.startswith(DATA):
+            for line, header in missing(tree, path, code_only(tree.text(path)), known):
+                yield path, line, f"needs {header}"
 
 
 def file_names(tree):
@@ -300,8 +310,7 @@ def no_machine_paths(tree):
                 yield path, number, "names a path of one machine: use mktemp, $HOME, a flag"
 
 
-CHECKS = [arrows, arrows_documented, rooms_have_readmes, file_names, type_names, line_length,
-          file_length, function_length, opening_comments, family_names,
-          families_are_short, library_is_quiet,
-          no_std_regex, no_native_flags, no_promises, no_dead_code, no_foreign_hosts,
-          no_machine_paths]
+CHECKS = [arrows, includes_are_complete, arrows_documented, rooms_have_readmes, file_names,
+          type_names, line_length, file_length, function_length, opening_comments, family_names,
+          families_are_short, library_is_quiet, no_std_regex, no_native_flags, no_promises,
+          no_dead_code, no_foreign_hosts, no_machine_paths]

@@ -20,6 +20,7 @@ CLEAN = {
 
 SINS = {
     "arrows": ("src/text/a.cpp", OPENING + '#include "engine/engine.h"\n'),
+    "includes_are_complete": ("src/text/a.cpp", OPENING + "int a = std::max(1, 2);\n"),
     "arrows_documented": ("docs/ARCHITECTURE.md", PAGE.replace("| `text` |\n", "| `base` |\n")),
     "rooms_have_readmes": ("src/text/README.md", "# text\n" * 31),
     "file_names": ("src/text/CamelCase.cpp", OPENING),

@@ -1,5 +1,7 @@
 // One row of a packed matrix as floats: the same bits that kernels/decode.cpp gives for the file's
 // row.
+#include <algorithm>
+
 #include "kernels/scalar/quant.h"
 #include "kernels/scalar/scalar.h"
 

@@ -9,6 +9,8 @@
 // F: each 32 of K, one fma chain over its even k and one over its odd k; C = C + (even + odd).
 // C starts as +0 and is added to `out` once at the end. All int32 sums are exact
 // (docs/formats/packed.md has the bounds), so only the float steps have an order, and this is it.
+#include <algorithm>
+
 #include "kernels/scalar/arithmetic.h"
 #include "kernels/scalar/quant.h"
 #include "kernels/scalar/scalar.h"

@@ -2,6 +2,8 @@
 //
 // Equality and order walk into containers; how deep is limited, because a namespace may hold
 // itself.
+#include <algorithm>
+
 #include "text/jinja/search.h"
 #include "text/jinja/value.h"
 

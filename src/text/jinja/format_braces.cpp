@@ -1,4 +1,5 @@
 // "...".format(values). What is formatted keeps its origins; padding and digits are the template's.
+#include <algorithm>
 #include <charconv>
 
 #include "text/jinja/builtins.h"

@@ -1,4 +1,5 @@
 // "..." % values. What is formatted keeps its origins; padding and digits are the template's.
+#include <algorithm>
 #include <cmath>
 
 #include "text/jinja/builtins.h"

@@ -1,5 +1,6 @@
 #include "text/jinja/format_spec.h"
 
+#include <algorithm>
 #include <cmath>
 
 #include "text/jinja/builtins.h"
