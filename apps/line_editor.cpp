@@ -57,6 +57,8 @@ LineEditor::LineEditor(std::filesystem::path history_file)
   el_set(editor_, EL_SETTY, "-d", "-isig", nullptr);
   el_set(editor_, EL_ADDFN, "orrery-clear-line", "Empty the line", clear_line);
   el_set(editor_, EL_BIND, "^C", "orrery-clear-line", nullptr);
+  // A Ctrl-D that was typed before the prompt (while a reply ran) comes as a zero byte.
+  el_set(editor_, EL_BIND, "^@", "em-delete-or-list", nullptr);
   el_set(editor_, EL_BIND, "^R", "em-inc-search-prev", nullptr);
 }
 
