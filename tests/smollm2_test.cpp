@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <cstdio>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
@@ -97,6 +98,8 @@ TEST(SmolLm2, GreedyIsLlamaCppsOrPartsWhereFloat32SidesWithUs) {
       const Json& best = prompt["best_two"][i];
       const bool tie = best[0][1].get<f64>() - best[1][1].get<f64>() <= 0.05;
       EXPECT_EQ(reply.tokens[i], best[1][0].get<i32>());
+      std::printf("parts from llama.cpp after %u tokens, where its two best are %.3f nats apart\n",
+                  i, best[0][1].get<f64>() - best[1][1].get<f64>());
       std::vector<i32> before = ids;
       before.insert(before.end(), theirs.begin(), theirs.begin() + i);
       EXPECT_TRUE(tie || greedy(*exact, before, 1).tokens.front() == reply.tokens[i])
@@ -112,6 +115,7 @@ TEST(SmolLm2, PerplexityIsWithinOnePercentOfLlamaCpps) {
   const auto ours = perplexity(*engine, golden_text(), 512, {});
   ASSERT_TRUE(ours);
   const f64 theirs = golden("perplexity.json")["perplexity"];
+  std::printf("perplexity %.2f, llama.cpp's %.2f\n", ours->value, theirs);
   EXPECT_NEAR(ours->value, theirs, 0.01 * theirs);
 }
 

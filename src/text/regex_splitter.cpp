@@ -68,6 +68,16 @@ std::string ranges_where(IsIn is_in) {
   return out;
 }
 
+bool is_script(std::string_view name) {
+  const std::string pattern = fmt::format("\\p{{sc:{}}}", name);
+  int error = 0;
+  PCRE2_SIZE place = 0;
+  pcre2_code* code = pcre2_compile(reinterpret_cast<PCRE2_SPTR>(pattern.data()), pattern.size(),
+                                   PCRE2_UTF | PCRE2_UCP, &error, &place, nullptr);
+  pcre2_code_free(code);
+  return code != nullptr;
+}
+
 // Rewrites a pattern (see the top of the file). Everything that is not a class escape stays.
 class Translator {
  public:
@@ -153,8 +163,10 @@ class Translator {
     bool negated = in_[at_ + 1] == 'P';
     if (!name.empty() && name[0] == '^') negated = !negated, name.remove_prefix(1);
     const CategorySet set = named_set(name);
-    if (set == 0) {  // a script or another property: PCRE2 knows its own tables
-      out_ += fmt::format("\\{}{{{}}}", negated ? 'P' : 'p', name);
+    if (set == 0) {
+      // A script means the characters that are of it, as in Oniguruma. PCRE2's plain \p{Greek} also
+      // takes those that are used with it, and which these are changes with its Unicode version.
+      out_ += fmt::format("\\{}{{{}{}}}", negated ? 'P' : 'p', is_script(name) ? "sc:" : "", name);
       at_ = close + 1;
       return {};
     }
