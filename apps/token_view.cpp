@@ -15,7 +15,7 @@ using text::TokenId;
 constexpr u32 kGrounds[] = {223, 153, 194, 225, 230};
 constexpr u32 kSpecialGround = 210;
 // Two of each origin, for neighbours.
-constexpr u32 kTemplateGrounds[] = {252, 249}, kMessageGrounds[] = {153, 117};
+constexpr u32 kTemplateGrounds[] = {254, 251}, kMessageGrounds[] = {153, 117};
 
 // Length of the UTF-8 character at the front, 0 when there is none (RFC 3629).
 std::size_t character_length(std::string_view bytes) {

@@ -1,12 +1,13 @@
-// tokenizer_bench PATH load | PATH time FILE | PATH jsonl: how fast a tokenizer is, without the
-// program.
+// tokenizer_bench PATH load | PATH time FILE | PATH blocks: a tokenizer without the program.
 //
 // `load` prints the seconds that opening took; `time` encodes and decodes FILE several times and
 // prints one JSON object a round (tools/bench_tokenizer.py interleaves rounds with Hugging Face
-// tokenizers); `jsonl` answers {"text"} lines as `orrery tokenize --jsonl` does.
+// tokenizers); `blocks` answers many texts at once, in binary, for tools/fuzz_tokenizer.py: ids,
+// ids with the tokenizer's own tokens, and the text that comes back.
 #include <chrono>
 #include <iostream>
 #include <nlohmann/json.hpp>
+#include <optional>
 
 #include "base/mapped_file.h"
 #include "checkpoint/checkpoint.h"
@@ -29,17 +30,45 @@ orrery::Result<std::unique_ptr<Tokenizer>> open(const std::string& path) {
   return orrery::engine::load_tokenizer(*checkpoint);
 }
 
-void answer_lines(const Tokenizer& tokenizer) {
-  std::string line;
-  while (std::getline(std::cin, line)) {
-    const auto request = nlohmann::json::parse(line);
-    const auto& text = request["text"].get_ref<const std::string&>();
-    nlohmann::json reply;
-    const auto ids = tokenizer.encode(text, Special::kNative, false);
-    reply["ids"] = ids;
-    reply["ids_special"] = tokenizer.encode(text, Special::kNative, true);
-    reply["decoded"] = tokenizer.decode(ids, true);
-    std::cout << reply.dump() << '\n';
+// A number as its four bytes, least first: what Python's struct calls "<I".
+void put(std::string& reply, std::size_t number) {
+  for (int shift = 0; shift < 32; shift += 8) reply += char(number >> shift & 0xff);
+}
+
+void put(std::string& reply, const std::vector<TokenId>& ids) {
+  put(reply, ids.size());
+  for (const TokenId id : ids) put(reply, std::size_t(id));
+}
+
+// Reads a number, or nothing at the end of stdin.
+std::optional<orrery::u32> take_number() {
+  unsigned char bytes[4];
+  if (!std::cin.read(reinterpret_cast<char*>(bytes), sizeof bytes)) return std::nullopt;
+  return orrery::u32(bytes[0]) | orrery::u32(bytes[1]) << 8 | orrery::u32(bytes[2]) << 16 |
+         orrery::u32(bytes[3]) << 24;
+}
+
+// A block is a number of texts, then each with its length before it. It is read whole before the
+// answer goes out, so that whoever asks may write without reading.
+void answer_blocks(const Tokenizer& tokenizer) {
+  while (const auto count = take_number()) {
+    std::vector<std::string> texts(*count);
+    for (std::string& text : texts) {
+      const auto bytes = take_number();
+      if (!bytes) return;
+      text.resize(*bytes);
+      std::cin.read(text.data(), std::streamsize(*bytes));
+    }
+    std::string reply;
+    for (const std::string& text : texts) {
+      const auto ids = tokenizer.encode(text, Special::kNative, false);
+      const std::string decoded = tokenizer.decode(ids, true);
+      put(reply, ids);
+      put(reply, tokenizer.encode(text, Special::kNative, true));
+      put(reply, decoded.size());
+      reply += decoded;
+    }
+    std::cout.write(reply.data(), std::streamsize(reply.size())).flush();
   }
 }
 
@@ -81,7 +110,7 @@ void time_file(const Tokenizer& tokenizer, const std::string& text) {
 
 int main(int argc, char** argv) {
   if (argc < 3) {
-    std::cerr << "usage: tokenizer_bench PATH load | PATH time FILE | PATH jsonl\n";
+    std::cerr << "usage: tokenizer_bench PATH load | PATH time FILE | PATH blocks\n";
     return 1;
   }
   const auto start = Clock::now();
@@ -93,8 +122,8 @@ int main(int argc, char** argv) {
   const std::string_view mode = argv[2];
   if (mode == "load") {
     std::cout << nlohmann::json{{"load_s", seconds_since(start)}} << '\n';
-  } else if (mode == "jsonl") {
-    answer_lines(**tokenizer);
+  } else if (mode == "blocks") {
+    answer_blocks(**tokenizer);
   } else if (mode == "time" && argc > 3) {
     const auto text = orrery::read_text_file(argv[3], orrery::u64(1) << 30);
     if (!text) return 1;

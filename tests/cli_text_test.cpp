@@ -1,5 +1,6 @@
 // The program from outside: `tokenize` and `template`.
 #include "support/cli.h"
+#include "support/terminal.h"
 
 namespace orrery {
 namespace {
@@ -13,6 +14,7 @@ using testing::lines_of;
 using testing::Outcome;
 using testing::run_program;
 using testing::TemporaryFolder;
+using testing::Terminal;
 
 TEST(Tokenize, AnswersLinesFromGgufFolderAndTokenizerAlone) {
   const TemporaryFolder alone;
@@ -108,6 +110,27 @@ TEST(Template, TellsWhereEachTokenComesFrom) {
   }
   EXPECT_EQ(of_message, "·a</s>") << outcome.out;
   EXPECT_EQ(controls, 3u) << outcome.out;  // <s>user: a</s></s><s>assistant:
+}
+
+// The same in colours: control tokens on one ground, and only those of the template.
+TEST(Template, ShowsOriginsAsGroundsOnATerminal) {
+  const TemporaryFolder home;
+  Terminal terminal({"template", kTiny, "-m", "a</s>", "--tokens"}, home.path());
+  EXPECT_EQ(terminal.wait_for_end(), 0) << terminal.screen();
+  const auto count = [&](std::string_view text) {
+    u32 found = 0;
+    for (auto at = terminal.screen().find(text); at != std::string::npos;
+         at = terminal.screen().find(text, at + 1))
+      ++found;
+    return found;
+  };
+  constexpr std::string_view kControl = "\x1b[30;48;5;210m";
+  EXPECT_EQ(count(std::string(kControl) + "<s>"), 2u) << terminal.screen();
+  EXPECT_EQ(count(std::string(kControl) + "</s>"), 1u) << terminal.screen();
+  EXPECT_EQ(count(kControl), 4u) << "three and the legend's: " << terminal.screen();
+  for (const char* legend :
+       {" control token of the template ", " the template's text ", " a message "})
+    EXPECT_EQ(count(legend), 1u) << terminal.screen();
 }
 
 TEST(Template, TakesToolsAndVariables) {

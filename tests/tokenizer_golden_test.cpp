@@ -77,7 +77,7 @@ TEST_P(RealTokenizer, DoesAsItsMakersLibrary) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Golden, RealTokenizer,
-                         testing::Values("llama2", "llama3", "llama3_1", "qwen3", "deepseek_v3",
+                         testing::Values("mistral_7b", "llama3", "llama3_1", "qwen3", "deepseek_v3",
                                          "gptoss", "mistral_v1", "mistral_v3", "tekken", "smollm2"),
                          [](const auto& test) { return test.param; });
 

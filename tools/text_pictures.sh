@@ -23,11 +23,13 @@ def area(radius):
 TEXT
 tokenizers=.cache/tokenizers
 
-draw tokens_chinese 'orrery tokenize llama2 … --against deepseek_v3' \
-  "$orrery" tokenize "$tokenizers/llama2" \
+draw tokens_chinese 'orrery tokenize mistral_7b … --against deepseek_v3' \
+  "$orrery" tokenize "$tokenizers/mistral_7b" \
   '月球距离地球三十八万公里。The Moon is 384,400 km away. 🌕' --against "$tokenizers/deepseek_v3"
-draw tokens_code 'orrery tokenize llama3_1 --file area.py --against llama2' \
-  "$orrery" tokenize "$tokenizers/llama3_1" --file "$work/area.py" --against "$tokenizers/llama2"
+draw tokens_bytes 'orrery tokenize smollm2 …' \
+  "$orrery" tokenize "$tokenizers/smollm2" 'Two moons, 月亮, café.'
+draw tokens_code 'orrery tokenize llama3_1 --file area.py --against mistral_7b' \
+  "$orrery" tokenize "$tokenizers/llama3_1" --file "$work/area.py" --against "$tokenizers/mistral_7b"
 draw tokens_formula 'orrery tokenize qwen3 …' \
   "$orrery" tokenize "$tokenizers/qwen3" '∮ E·dA = Q/ε₀, x₁² + y₁² ≤ r², 3.14159, 1000000, 👩‍🚀'
 draw tokens_chat 'orrery template smollm2 … --tokens' \

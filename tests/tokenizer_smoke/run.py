@@ -10,6 +10,6 @@ import subprocess
 import sys
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-NAMES = ["llama2", "llama3_1", "qwen3", "deepseek_v3", "mistral_v3"]
+NAMES = ["mistral_7b", "llama3_1", "qwen3", "deepseek_v3", "mistral_v3"]
 command = [sys.executable, ROOT / "tools/fuzz_tokenizer.py", *NAMES, "--count", "400"]
 sys.exit(subprocess.run(command).returncode)

@@ -26,7 +26,7 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 GOLDEN = ROOT / "tests" / "golden" / "text"
 CACHE = ROOT / ".cache" / "tokenizers"
 REAL = {
-    "llama2": "tokenizer.json",
+    "mistral_7b": "tokenizer.json",
     "llama3": "tokenizer.json",
     "llama3_1": "tokenizer.json",
     "qwen3": "tokenizer.json",
