@@ -52,7 +52,7 @@ struct AttentionChunk {
   f32* const* value;  // [queries] -> [value_dim], not yet divided by sum
   f32* scratch;       // at least attention_scratch_floats(...) floats, 64-byte aligned
 };
-[[nodiscard]] u64 attention_scratch_floats(u32 queries_max, u32 head_dim, u32 value_dim);
+[[nodiscard]] u64 attention_scratch_floats(u32 value_dim);
 
 struct Kernels {
   Isa isa = Isa::kScalar;

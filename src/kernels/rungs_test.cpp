@@ -226,7 +226,7 @@ AttentionResult run_attention(const Kernels& kernels, const AttentionCase& c) {
     q.push_back(&qs[n * c.head_dim]);
     values.push_back(&result.values[n * c.value_dim]);
   }
-  test::Memory scratch(attention_scratch_floats(queries, c.head_dim, c.value_dim) * 4);
+  test::Memory scratch(attention_scratch_floats(c.value_dim) * 4);
   const AttentionChunk chunk{c.format,          c.head_dim,     c.value_dim,     0.125f,
                              queries,           q.data(),       c.page_tiles,    k_pages.data(),
                              v_pages.data(),    c.begin.data(), c.end.data(),    result.max.data(),

@@ -32,6 +32,12 @@ struct Kv {
   }
 };
 
+// How far ahead of their use keys are asked for.
+constexpr u32 kTilesAhead = 4;
+
+ORRERY_INLINE u32 min_of(u32 a, u32 b) { return a < b ? a : b; }
+ORRERY_INLINE u32 max_of(u32 a, u32 b) { return a > b ? a : b; }
+
 // Queries answered together, all with a visible key, and what each needs between the phases.
 struct QueryGroup {
   u32 count = 0;
@@ -51,17 +57,40 @@ struct QueryGroup {
     if (key_begin > common_begin) common_begin = key_begin;
     if (key_end < common_end) common_end = key_end;
   }
+  // Queries that have no key in common are added one by one.
+  ORRERY_INLINE void finish() {
+    if (common_begin >= common_end) common_begin = common_end = last_key;
+  }
+};
+
+// Keys of a chunk are read once for each group of queries, from pages that lie apart: the hardware
+// follows a stream only to the end of a page, so the lines of the tiles to come are asked for
+// here. Behind the last keys come the first values.
+struct KeyTiles {
+  const AttentionChunk& chunk;
+  u64 tile_bytes;
+  u32 end;  // one past the last tile that the group reads
+
+  ORRERY_INLINE const u8* at(u32 tile) const {
+    return static_cast<const u8*>(chunk.k_pages[tile / chunk.page_tiles]) +
+           tile % chunk.page_tiles * tile_bytes;
+  }
+  ORRERY_INLINE const u8* ahead(u32 tile) const {
+    tile += kTilesAhead;
+    return tile < end ? at(tile)
+                      : static_cast<const u8*>(chunk.v_pages[0]) + (tile - end) * tile_bytes;
+  }
 };
 
 template <class Format, u32 kQueries, u32 kTiles>
-ORRERY_INLINE void score_tiles(const AttentionChunk& chunk, const f32* const (&q)[kQueries],
-                               u32 tile, f32* scores) {
+ORRERY_INLINE void score_tiles(const KeyTiles& keys, const f32* const (&q)[kQueries], u32 tile,
+                               f32* scores) {
   const u8* k[kTiles];
+  const u8* ahead[kTiles];
   ORRERY_UNROLL
   for (u32 t = 0; t < kTiles; ++t) {
-    const u32 page = (tile + t) / chunk.page_tiles, within = (tile + t) % chunk.page_tiles;
-    k[t] = static_cast<const u8*>(chunk.k_pages[page]) +
-           u64(within) * chunk.head_dim * kKeyTile * Format::kBytes;
+    k[t] = keys.at(tile + t);
+    ahead[t] = keys.ahead(tile + t);
   }
   F32x16 sums[kQueries][kTiles];
   ORRERY_UNROLL
@@ -69,19 +98,22 @@ ORRERY_INLINE void score_tiles(const AttentionChunk& chunk, const f32* const (&q
     ORRERY_UNROLL
     for (u32 t = 0; t < kTiles; ++t) sums[n][t] = splat(0);
   }
-  for (u64 d = 0; d < chunk.head_dim; ++d) {
+  constexpr u64 kStep = kKeyTile * Format::kBytes;
+  for (u64 d = 0; d < keys.chunk.head_dim; ++d) {
     ORRERY_UNROLL
     for (u32 t = 0; t < kTiles; ++t) {
-      const F32x16 keys = Format::load16(k[t] + d * kKeyTile * Format::kBytes);
+      const F32x16 tile_keys = Format::load16(k[t] + d * kStep);
+      __builtin_prefetch(ahead[t] + d * kStep);
       ORRERY_UNROLL
-      for (u32 n = 0; n < kQueries; ++n) sums[n][t] = fma(splat(q[n][d]), keys, sums[n][t]);
+      for (u32 n = 0; n < kQueries; ++n) sums[n][t] = fma(splat(q[n][d]), tile_keys, sums[n][t]);
     }
   }
   ORRERY_UNROLL
   for (u32 n = 0; n < kQueries; ++n) {
     ORRERY_UNROLL
     for (u32 t = 0; t < kTiles; ++t)
-      store(scores + n * kScoreStride + (tile + t) * kKeyTile, sums[n][t] * splat(chunk.scale));
+      store(scores + n * kScoreStride + (tile + t) * kKeyTile,
+            sums[n][t] * splat(keys.chunk.scale));
   }
 }
 
@@ -93,10 +125,11 @@ __attribute__((noinline)) void score_group(const AttentionChunk& chunk, const Qu
   ORRERY_UNROLL
   for (u32 n = 0; n < kQueries; ++n) q[n] = chunk.q[group.query[n]];
   u32 tile = group.first_key / kKeyTile;
-  const u32 end = (group.last_key + kKeyTile - 1) / kKeyTile;
-  for (; tile + kTiles <= end; tile += kTiles)
-    score_tiles<Format, kQueries, kTiles>(chunk, q, tile, scores);
-  for (; tile < end; ++tile) score_tiles<Format, kQueries, 1>(chunk, q, tile, scores);
+  const KeyTiles keys{chunk, u64(chunk.head_dim) * kKeyTile * Format::kBytes,
+                      (group.last_key + kKeyTile - 1) / kKeyTile};
+  for (; tile + kTiles <= keys.end; tile += kTiles)
+    score_tiles<Format, kQueries, kTiles>(keys, q, tile, scores);
+  for (; tile < keys.end; ++tile) score_tiles<Format, kQueries, 1>(keys, q, tile, scores);
 }
 
 // The lanes of a tile of scores that the query sees; `other` elsewhere.
@@ -132,91 +165,109 @@ void softmax(const AttentionChunk& chunk, QueryGroup& group, u32 n, f32* scores)
   chunk.sum[query] = __builtin_fmaf(chunk.sum[query], factors[0], reduce_add(lanes) * factors[1]);
 }
 
-// Where the keys' values lie, from element d of each on.
-template <class Format>
-struct ValueRows {
-  const void* const* pages;
-  u32 page_keys;
-  u64 row_bytes, first_byte;
-
-  // Calls step(key, row) for the keys [begin, end) in ascending order.
-  template <class Step>
-  ORRERY_INLINE void each(u32 begin, u32 end, const Step& step) const {
-    while (begin < end) {
-      const u32 page = begin / page_keys, within = begin % page_keys;
-      const u32 stop = page_keys - within < end - begin ? begin + page_keys - within : end;
-      const u8* row = static_cast<const u8*>(pages[page]) + within * row_bytes + first_byte;
-      for (; begin < stop; ++begin, row += row_bytes) step(begin, row);
-    }
-  }
+// The values of the keys [begin, end) of one page.
+struct ValuePage {
+  const AttentionChunk& chunk;
+  const u8* rows;   // of key `begin`
+  const u8* ahead;  // of a key to come, for prefetching
+  u64 row_bytes;
+  u32 begin, end;
 };
 
-// values[d .. d + 16 * kSpan) of all queries of the group; kHalf: 8 values only.
-template <class Format, u32 kQueries, u32 kSpan, bool kHalf>
-ORRERY_INLINE void add_values(const AttentionChunk& chunk, const QueryGroup& group, u32 d,
-                              const f32* weights) {
-  const ValueRows<Format> rows{chunk.v_pages, chunk.page_tiles * kKeyTile,
-                               u64(chunk.value_dim) * Format::kBytes, u64(d) * Format::kBytes};
-  const auto load_value = [](const u8* row, u32 s) ORRERY_INLINE_LAMBDA {
-    return kHalf ? Format::load8(row) : Format::load16(row + 16 * s * Format::kBytes);
+// sums[n][value_dim] += weights x values for elements [d, d + 16 * kSpan), the keys of a page in
+// ascending order; kHalf: 8 elements only; kFirst: the pass that asks for the lines to come.
+template <class Format, u32 kQueries, u32 kSpan, bool kHalf, bool kFirst>
+ORRERY_INLINE void add_values(const ValuePage& page, const QueryGroup& group, u32 d,
+                              const f32* weights, f32* sums_memory, u32 sums_stride) {
+  const u8* first = page.rows + d * Format::kBytes;
+  const auto row = [&](u32 key)
+                       ORRERY_INLINE_LAMBDA { return first + (key - page.begin) * page.row_bytes; };
+  const auto load_value = [](const u8* from, u32 s) ORRERY_INLINE_LAMBDA {
+    return kHalf ? Format::load8(from) : Format::load16(from + 16 * s * Format::kBytes);
   };
   F32x16 sums[kQueries][kSpan];
-  const bool common = group.common_begin < group.common_end;
-  ORRERY_UNROLL
-  for (u32 n = 0; n < kQueries; ++n) {
-    ORRERY_UNROLL
-    for (u32 s = 0; s < kSpan; ++s) sums[n][s] = splat(0);
-    const u32 stop = common ? group.common_begin : group.end[n];
-    rows.each(group.begin[n], stop, [&](u32 key, const u8* row) ORRERY_INLINE_LAMBDA {
+  const auto add_alone = [&](u32 n, u32 begin, u32 end) ORRERY_INLINE_LAMBDA {
+    if (begin < page.begin) begin = page.begin;
+    if (end > page.end) end = page.end;
+    for (u32 key = begin; key < end; ++key) {
       const F32x16 weight = splat(weights[n * kScoreStride + key]);
       ORRERY_UNROLL
-      for (u32 s = 0; s < kSpan; ++s) sums[n][s] = fma(weight, load_value(row, s), sums[n][s]);
-    });
-  }
-  if (common)
-    rows.each(group.common_begin, group.common_end,
-              [&](u32 key, const u8* row) ORRERY_INLINE_LAMBDA {
-                F32x16 values[kSpan];
-                ORRERY_UNROLL
-                for (u32 s = 0; s < kSpan; ++s) values[s] = load_value(row, s);
-                ORRERY_UNROLL
-                for (u32 n = 0; n < kQueries; ++n) {
-                  const F32x16 weight = splat(weights[n * kScoreStride + key]);
-                  ORRERY_UNROLL
-                  for (u32 s = 0; s < kSpan; ++s) sums[n][s] = fma(weight, values[s], sums[n][s]);
-                }
-              });
-  ORRERY_UNROLL
-  for (u32 n = 0; n < kQueries; ++n) {
-    const u32 start = common ? group.common_end : group.end[n];
-    rows.each(start, group.end[n], [&](u32 key, const u8* row) ORRERY_INLINE_LAMBDA {
-      const F32x16 weight = splat(weights[n * kScoreStride + key]);
-      ORRERY_UNROLL
-      for (u32 s = 0; s < kSpan; ++s) sums[n][s] = fma(weight, load_value(row, s), sums[n][s]);
-    });
-    ORRERY_UNROLL
-    for (u32 s = 0; s < kSpan; ++s) {
-      f32* to = chunk.value[group.query[n]] + d + 16 * s;
-      const F32x16 taken = sums[n][s] * splat(group.take[n]);
-      if constexpr (kHalf)
-        store_first(to, fma(load_first(to, 8), splat(group.keep[n]), taken), 8);
-      else
-        store(to, fma(load(to), splat(group.keep[n]), taken));
+      for (u32 s = 0; s < kSpan; ++s) sums[n][s] = fma(weight, load_value(row(key), s), sums[n][s]);
     }
+  };
+  ORRERY_UNROLL
+  for (u32 n = 0; n < kQueries; ++n) {
+    ORRERY_UNROLL
+    for (u32 s = 0; s < kSpan; ++s) sums[n][s] = load(sums_memory + n * sums_stride + d + 16 * s);
+    add_alone(n, group.begin[n], min_of(group.end[n], group.common_begin));
+  }
+  const u32 begin = max_of(group.common_begin, page.begin),
+            end = min_of(group.common_end, page.end);
+  const u8* value = row(begin);
+  for (u32 key = begin; key < end; ++key, value += page.row_bytes) {
+    F32x16 values[kSpan];
+    if constexpr (kFirst)
+      for (u64 line = 0; line < page.row_bytes; line += 64)
+        __builtin_prefetch(page.ahead + (key - page.begin) * page.row_bytes + line);
+    ORRERY_UNROLL
+    for (u32 s = 0; s < kSpan; ++s) values[s] = load_value(value, s);
+    ORRERY_UNROLL
+    for (u32 n = 0; n < kQueries; ++n) {
+      const F32x16 weight = splat(weights[n * kScoreStride + key]);
+      ORRERY_UNROLL
+      for (u32 s = 0; s < kSpan; ++s) sums[n][s] = fma(weight, values[s], sums[n][s]);
+    }
+  }
+  ORRERY_UNROLL
+  for (u32 n = 0; n < kQueries; ++n) {
+    add_alone(n, max_of(group.begin[n], group.common_end), group.end[n]);
+    ORRERY_UNROLL
+    for (u32 s = 0; s < kSpan; ++s) store(sums_memory + n * sums_stride + d + 16 * s, sums[n][s]);
   }
 }
 
+// A page at a time, so that its values are read from memory once though they are passed over
+// several times, a few elements after others.
 template <class Format, u32 kQueries>
 __attribute__((noinline)) void value_group(const AttentionChunk& chunk, const QueryGroup& group,
-                                           const f32* weights) {
-  constexpr u32 kSpan = kAttentionTile / kQueries > 0 ? kAttentionTile / kQueries : 1;
-  u32 d = 0;
-  for (; d + 16 * kSpan <= chunk.value_dim; d += 16 * kSpan)
-    add_values<Format, kQueries, kSpan, false>(chunk, group, d, weights);
-  if constexpr (kSpan > 1)
-    for (; d + 16 <= chunk.value_dim; d += 16)
-      add_values<Format, kQueries, 1, false>(chunk, group, d, weights);
-  if (d < chunk.value_dim) add_values<Format, kQueries, 1, true>(chunk, group, d, weights);
+                                           const f32* weights, f32* sums) {
+  constexpr u32 kSpan = kAttentionTile / kQueries >= 4 ? 4 : kAttentionTile / kQueries >= 2 ? 2 : 1;
+  const u32 dim = chunk.value_dim, stride = value_sum_stride(dim);
+  __builtin_memset(sums, 0, u64(kQueries) * stride * sizeof(f32));
+  const u32 page_keys = chunk.page_tiles * kKeyTile;
+  for (u32 key = group.first_key; key < group.last_key;) {
+    const u32 number = key / page_keys, stop = min_of(group.last_key, (number + 1) * page_keys);
+    const auto* rows = static_cast<const u8*>(chunk.v_pages[number]);
+    const bool last = stop == group.last_key;
+    const u64 row_bytes = u64(dim) * Format::kBytes;
+    const ValuePage page{chunk,
+                         rows + key % page_keys * row_bytes,
+                         last ? rows : static_cast<const u8*>(chunk.v_pages[number + 1]),
+                         row_bytes,
+                         key,
+                         stop};
+    u32 d = 0;
+    if (16 * kSpan <= dim) {
+      add_values<Format, kQueries, kSpan, false, true>(page, group, 0, weights, sums, stride);
+      d = 16 * kSpan;
+    }
+    for (; d + 16 * kSpan <= dim; d += 16 * kSpan)
+      add_values<Format, kQueries, kSpan, false, false>(page, group, d, weights, sums, stride);
+    if constexpr (kSpan > 1)
+      for (; d + 16 <= dim; d += 16)
+        add_values<Format, kQueries, 1, false, false>(page, group, d, weights, sums, stride);
+    if (d < dim)
+      add_values<Format, kQueries, 1, true, false>(page, group, d, weights, sums, stride);
+    key = stop;
+  }
+  for (u32 n = 0; n < kQueries; ++n) {
+    f32* to = chunk.value[group.query[n]];
+    const F32x16 keep = splat(group.keep[n]), take = splat(group.take[n]);
+    in_lanes(dim, [&](u32 d, u32 count) ORRERY_INLINE_LAMBDA {
+      const F32x16 taken = load(sums + n * stride + d) * take;
+      store_some(to + d, fma(load_some(to + d, count), keep, taken), count);
+    });
+  }
 }
 
 template <class Format>
@@ -227,7 +278,8 @@ struct GroupCall {
   ORRERY_INLINE void run() const {
     score_group<Format, kQueries>(chunk, group, chunk.scratch);
     for (u32 n = 0; n < kQueries; ++n) softmax(chunk, group, n, chunk.scratch + n * kScoreStride);
-    value_group<Format, kQueries>(chunk, group, chunk.scratch);
+    value_group<Format, kQueries>(chunk, group, chunk.scratch,
+                                  chunk.scratch + kQueryTileMax * kScoreStride);
   }
 };
 
@@ -239,6 +291,7 @@ void attend_in(const AttentionChunk& chunk) {
     for (; query < chunk.queries && group.count < kQueryTile; ++query)
       if (chunk.key_begin[query] < chunk.key_end[query])
         group.add(query, chunk.key_begin[query], chunk.key_end[query]);
+    group.finish();
     if (group.count) with_constant<kQueryTile>(group.count, GroupCall<Format>{chunk, group});
   }
 }
