@@ -289,5 +289,23 @@ TEST(Rungs, StoreKvHasTheBytesOfScalar) {
     }
 }
 
+TEST(Rungs, TileRowsHasTheBytesOfScalar) {
+  const Kernels scalar = *resolve("scalar");
+  std::mt19937 random(4);
+  for (const auto& [what, rung, emulated] : rungs())
+    for (u32 element : {2u, 4u})
+      for (u32 n : {1u, 8u, 16u, 24u, 64u, 576u}) {
+        std::vector<u8> rows(16 * n * element), expected(rows.size()), out(rows.size() + 1, 77);
+        for (u8& byte : rows) byte = u8(random());
+        std::vector<const void*> at;
+        for (u32 row = 0; row < 16; ++row) at.push_back(&rows[row * n * element]);
+        scalar.tile_rows(at.data(), n, element, expected.data());
+        rung.tile_rows(at.data(), n, element, out.data());
+        EXPECT_EQ(out.back(), 77) << what << " n " << n;
+        out.pop_back();
+        EXPECT_EQ(out, expected) << what << " n " << n << " element " << element;
+      }
+}
+
 }  // namespace
 }  // namespace orrery::kernels
