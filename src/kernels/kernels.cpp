@@ -54,7 +54,7 @@ Result<Kernels> resolve_from_environment() {
 u32 kv_element_bytes(KvFormat format) { return format == KvFormat::kF32 ? 4 : 2; }
 
 u64 attention_scratch_floats(u32 value_dim) {
-  return u64(kQueryTileMax) * (kScoreStride + value_sum_stride(value_dim));
+  return u64(kQueryGroups) * kQueryTileMax * (kScoreStride + value_sum_stride(value_dim));
 }
 
 }  // namespace orrery::kernels
