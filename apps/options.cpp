@@ -28,6 +28,12 @@ void EngineFlags::add_to(CLI::App& command, bool model_required) {
                   "Round weights that are floats to this while loading; without it, as they are")
       ->check(CLI::IsMember({"q8_0", "q4_0", "q4_1"}))
       ->excludes(exact_flag);
+  command
+      .add_option("--packs", packs,
+                  "Keep packed weights for the next start (`orrery cache`): auto does for large "
+                  "models (auto)")
+      ->check(CLI::IsMember({"auto", "always", "off"}))
+      ->envname("ORRERY_PACKS");
   command.add_option("--chunk", chunk, "Prompt tokens computed together; changes no result (512)")
       ->check(CLI::Range(1u, 65536u));
 }
@@ -48,6 +54,8 @@ engine::EngineOptions EngineFlags::options() const {
   if (weights == "q4_1") options.weights = Format::kQ4_1;
   for (const kernels::KvFormat format : kernels::kKvFormats)
     if (kv == kernels::name(format)) options.kv = format;
+  if (packs != "off") options.packs.folder = packs_folder();
+  if (packs == "always") options.packs.bytes_min = 0;
   return options;
 }
 
