@@ -1,7 +1,7 @@
 // Kernels: the table of functions that do all the arithmetic, and the plain structs they take.
 //
 // One meaning, several rungs. `scalar/` fills every slot and is the oracle: the only place where
-// meaning is defined. Each rung (avx2, avx_vnni, avx512, avx512_vnni, ...) overwrites the slots
+// meaning is defined. Each rung (avx2, avx_vnni, avx512, avx512_vnni, amx) overwrites the slots
 // that it improves and must give the same bits; `resolve()` climbs as far as the CPU and ORRERY_ISA
 // allow.
 //
@@ -19,10 +19,11 @@
 
 namespace orrery::kernels {
 
-enum class Isa : u8 { kScalar, kAvx2, kAvxVnni, kAvx512, kAvx512Vnni };
-inline constexpr u32 kIsaCount = 5;
+enum class Isa : u8 { kScalar, kAvx2, kAvxVnni, kAvx512, kAvx512Vnni, kAmx };
+inline constexpr u32 kIsaCount = 6;
 [[nodiscard]] std::string_view name(Isa isa);  // "scalar", "avx2", "avx_vnni", "avx512", ...
-[[nodiscard]] bool cpu_has(Isa isa);  // CPUID and the operating system's permission (XGETBV)
+// CPUID and the operating system's permission: XGETBV, and for kAmx a request to the kernel.
+[[nodiscard]] bool cpu_has(Isa isa);
 
 enum class KvFormat : u8 { kF16, kBf16, kF32 };
 [[nodiscard]] u32 kv_element_bytes(KvFormat format);
