@@ -321,7 +321,7 @@ TEST(Rungs, StoreKvHasTheBytesOfScalar) {
 TEST(Rungs, TileRowsHasTheBytesOfScalar) {
   const Kernels scalar = *resolve("scalar");
   std::mt19937 random(4);
-  for (const auto& [what, rung, emulated] : rungs())
+  for (const auto& [what, rung, emulated, most] : rungs())
     for (u32 element : {2u, 4u})
       for (u32 n : {1u, 8u, 16u, 24u, 64u, 576u}) {
         std::vector<u8> rows(16 * n * element), expected(rows.size()), out(rows.size() + 1, 77);
