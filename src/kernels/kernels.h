@@ -1,7 +1,7 @@
 // Kernels: the table of functions that do all the arithmetic, and the plain structs they take.
 //
 // One meaning, several rungs. `scalar/` fills every slot and is the oracle: the only place where
-// meaning is defined. Each rung (avx2, avx_vnni, avx512, avx512_vnni, ...) overwrites the slots
+// meaning is defined. Each rung (avx2, avx_vnni, avx512, avx512_vnni, amx) overwrites the slots
 // that it improves and must give the same bits; `resolve()` climbs as far as the CPU and ORRERY_ISA
 // allow.
 //
@@ -20,10 +20,11 @@
 
 namespace orrery::kernels {
 
-enum class Isa : u8 { kScalar, kAvx2, kAvxVnni, kAvx512, kAvx512Vnni };
-inline constexpr u32 kIsaCount = 5;
+enum class Isa : u8 { kScalar, kAvx2, kAvxVnni, kAvx512, kAvx512Vnni, kAmx };
+inline constexpr u32 kIsaCount = 6;
 [[nodiscard]] std::string_view name(Isa isa);  // "scalar", "avx2", "avx_vnni", "avx512", ...
-[[nodiscard]] bool cpu_has(Isa isa);  // CPUID and the operating system's permission (XGETBV)
+// CPUID and the operating system's permission: XGETBV, and for kAmx a request to the kernel.
+[[nodiscard]] bool cpu_has(Isa isa);
 
 // A chunk of keys is 512 positions. Attention is defined as: within a chunk (aligned
 // to multiples of 512 of the absolute position) a single softmax over its visible keys; the chunks

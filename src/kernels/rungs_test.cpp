@@ -13,6 +13,7 @@ namespace orrery::kernels {
 void install_avx_vnni_emulated(Kernels& kernels);
 void install_avx512_emulated(Kernels& kernels);
 void install_avx512_vnni_emulated(Kernels& kernels);
+void install_amx_emulated(Kernels& kernels);
 
 namespace {
 
@@ -23,7 +24,8 @@ bool same(f32 a, f32 b) { return std::bit_cast<u32>(a) == std::bit_cast<u32>(b);
 struct TestedRung {
   std::string what;
   Kernels kernels;
-  bool emulated;  // slow, so large cases leave it out
+  bool emulated;       // slow, so large cases leave it out:
+  u64 most = 100'000;  // of this many products
 };
 
 // The rungs that this CPU has, and those that it lacks with their instructions emulated.
@@ -42,6 +44,10 @@ const std::vector<TestedRung>& rungs() {
       emulate("avx_vnni emulated", install_avx_vnni_emulated);
     if (!cpu_has(Isa::kAvx512)) emulate("avx512 emulated", install_avx512_emulated);
     if (!cpu_has(Isa::kAvx512Vnni)) emulate("avx512_vnni emulated", install_avx512_vnni_emulated);
+    if (!cpu_has(Isa::kAmx)) {
+      emulate("amx emulated", install_amx_emulated);
+      all.back().most = 5'000'000;
+    }
 #endif
     return all;
   }();
@@ -58,7 +64,9 @@ class EveryLayout : public testing::TestWithParam<Format> {};
 INSTANTIATE_TEST_SUITE_P(Rungs, EveryLayout, testing::ValuesIn(kPackedFormats),
                          [](const auto& test) { return std::string(name(test.param)); });
 
-void compare_matmul(Format format, u32 rows, u32 cols, u32 columns, Data data) {
+// `only`: the rungs whose names begin like this.
+void compare_matmul(Format format, u32 rows, u32 cols, u32 columns, Data data,
+                    std::string_view only = "") {
   const Kernels scalar = *resolve("scalar");
   const auto bytes = test::file_bytes(format, rows, cols, data, rows + cols);
   const auto matrix = test::pack(format, bytes, rows, cols);
@@ -70,8 +78,8 @@ void compare_matmul(Format format, u32 rows, u32 cols, u32 columns, Data data) {
     const std::vector<f32> before(columns * stride, 0.5f);
     std::vector<f32> expected = before;
     scalar.matmul[slot](matrix.packed, x.activations, 0, panels, expected.data(), stride, add);
-    for (const auto& [what, rung, emulated] : rungs()) {
-      if (emulated && u64(rows) * cols * columns > 100'000) continue;
+    for (const auto& [what, rung, emulated, most] : rungs()) {
+      if ((emulated && u64(rows) * cols * columns > most) || !what.starts_with(only)) continue;
       std::vector<f32> out = before;  // in two calls, as two threads would
       rung.matmul[slot](matrix.packed, x.activations, 0, panels / 2, out.data(), stride, add);
       rung.matmul[slot](matrix.packed, x.activations, panels / 2, panels, out.data(), stride, add);
@@ -98,6 +106,27 @@ TEST_P(EveryLayout, ManyPanelsAndColumnsHaveTheBitsOfScalar) {
   compare_matmul(GetParam(), 155, 512, 99, Data::kRandom);
 }
 
+// Tiles take 16 or 32 columns and overlap at the end; every count, with panels that begin late.
+TEST_P(EveryLayout, TilesOfAnyNumberOfColumnsHaveTheBitsOfScalar) {
+  if (activation_kind(*layout_for(GetParam(), false)) == ActivationKind::kF32) return;
+  for (u32 columns = 1; columns <= 70; ++columns)
+    for (u32 cols : {32u, 224u, 256u}) {
+      if (cols % info(GetParam()).block_elements) continue;
+      compare_matmul(GetParam(), 1 + columns % 35, cols, columns, Data::kRandom, "amx");
+    }
+}
+
+// Past the groups of 8 panels and the passes of 256 columns, and at the bounds of all sums.
+TEST_P(EveryLayout, TilesPastTheirBuffersHaveTheBitsOfScalar) {
+  if (activation_kind(*layout_for(GetParam(), false)) == ActivationKind::kF32) return;
+  compare_matmul(GetParam(), 285, 256, 35, Data::kRandom, "amx");
+  for (u32 columns : {64u, 255u, 256u, 257u, 300u, 513u})
+    compare_matmul(GetParam(), 17, 512, columns, Data::kRandom, "amx");
+  for (u32 columns : {17u, 32u, 50u})
+    compare_matmul(GetParam(), 33, 768, columns, Data::kExtreme, "amx");
+  compare_matmul(GetParam(), 16, 512, 40, Data::kZero, "amx");
+}
+
 // Fails with the place of the first difference; NaN equals NaN.
 void expect_same(const std::vector<f32>& out, const std::vector<f32>& expected,
                  const std::string& what) {
@@ -109,7 +138,7 @@ void expect_same(const std::vector<f32>& out, const std::vector<f32>& expected,
 
 TEST(Rungs, QuantizeHasTheBytesOfScalar) {
   const Kernels scalar = *resolve("scalar");
-  for (const auto& [what, rung, emulated] : rungs())
+  for (const auto& [what, rung, emulated, most] : rungs())
     for (ActivationKind kind :
          {ActivationKind::kF32, ActivationKind::kInt8Per32, ActivationKind::kInt8Per256})
       for (u32 depth : {32u, 64u, 96u, 256u, 288u, 576u, 1536u, 100u, 7u}) {
@@ -133,7 +162,7 @@ TEST(Rungs, QuantizeHasTheBytesOfScalar) {
 
 TEST(Rungs, ElementwiseHasTheBitsOfScalar) {
   const Kernels scalar = *resolve("scalar");
-  for (const auto& [what, rung, emulated] : rungs())
+  for (const auto& [what, rung, emulated, most] : rungs())
     for (u32 n : {1u, 5u, 15u, 16u, 17u, 31u, 64u, 576u, 577u, 1000u}) {
       const std::string where = fmt::format("{} n {}", what, n);
       const auto x = test::activation_values(1, n, Data::kRandom, n);
@@ -162,7 +191,7 @@ TEST(Rungs, ElementwiseHasTheBitsOfScalar) {
 
 TEST(Rungs, ExpHasTheBitsOfScalarEverywhere) {
   const Kernels scalar = *resolve("scalar");
-  for (const auto& [what, rung, emulated] : rungs())
+  for (const auto& [what, rung, emulated, most] : rungs())
     for (u64 start = 0; start < u64(1) << 32; start += u64(1) << (emulated ? 29 : 26)) {
       std::vector<f32> x(4096);
       for (u32 i = 0; i < x.size(); ++i) x[i] = std::bit_cast<f32>(u32(start + i * 16381));
@@ -175,7 +204,7 @@ TEST(Rungs, ExpHasTheBitsOfScalarEverywhere) {
 
 TEST(Rungs, RopeHasTheBitsOfScalar) {
   const Kernels scalar = *resolve("scalar");
-  for (const auto& [what, rung, emulated] : rungs())
+  for (const auto& [what, rung, emulated, most] : rungs())
     for (u32 rotary : {2u, 8u, 24u, 32u, 64u, 96u, 128u}) {
       const auto x = test::activation_values(3, 128, Data::kRandom, 1);
       const auto cos = test::activation_values(1, 64, Data::kRandom, 2);
@@ -237,7 +266,7 @@ AttentionResult run_attention(const Kernels& kernels, const AttentionCase& c) {
 
 void compare_attention(const AttentionCase& c) {
   const AttentionResult expected = run_attention(*resolve("scalar"), c);
-  for (const auto& [what, rung, emulated] : rungs()) {
+  for (const auto& [what, rung, emulated, most] : rungs()) {
     if (emulated && c.begin.size() * c.head_dim > 400) continue;
     const std::string where =
         fmt::format("{} dims {} {} queries {}", what, c.head_dim, c.value_dim, c.begin.size());
@@ -278,7 +307,7 @@ TEST(Rungs, AttentionAtTileAndChunkEdges) {
 
 TEST(Rungs, StoreKvHasTheBytesOfScalar) {
   const Kernels scalar = *resolve("scalar");
-  for (const auto& [what, rung, emulated] : rungs())
+  for (const auto& [what, rung, emulated, most] : rungs())
     for (KvFormat format : {KvFormat::kF16, KvFormat::kBf16, KvFormat::kF32}) {
       std::vector<f32> values(72);
       std::mt19937 random(9);
@@ -294,7 +323,7 @@ TEST(Rungs, StoreKvHasTheBytesOfScalar) {
 TEST(Rungs, TileRowsHasTheBytesOfScalar) {
   const Kernels scalar = *resolve("scalar");
   std::mt19937 random(4);
-  for (const auto& [what, rung, emulated] : rungs())
+  for (const auto& [what, rung, emulated, most] : rungs())
     for (u32 element : {2u, 4u})
       for (u32 n : {1u, 8u, 16u, 24u, 64u, 576u}) {
         std::vector<u8> rows(16 * n * element), expected(rows.size()), out(rows.size() + 1, 77);
