@@ -60,7 +60,16 @@ struct BatchRequest {
   GenerateRequest request;
 };
 
-enum class Finish : u8 { kStopToken, kStopText, kLength, kContextFull, kCancelled };
+enum class Finish : u8 {
+  kStopToken,
+  kStopText,
+  kLength,
+  kContextFull,
+  kCancelled,
+  kDeadline,  // the time that it was given is over
+  kError
+};
+inline constexpr u32 kFinishCount = 7;
 [[nodiscard]] std::string_view name(Finish finish);
 
 struct Reply {
