@@ -2,8 +2,10 @@
 // the room `serve` does the work.
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <ctime>
+#include <map>
 #include <mutex>
 
 #include "apps/command.h"
@@ -34,6 +36,17 @@ std::string model_id(const std::filesystem::path& path) {
   const std::string name =
       whole.filename().empty() ? whole.parent_path().filename().string() : whole.filename().string();
   return path.extension() == ".gguf" ? std::filesystem::path(name).stem().string() : name;
+}
+
+// The format that most bytes of the weights are in.
+std::string most_common_format(const checkpoint::Checkpoint& checkpoint) {
+  std::map<std::string_view, u64> bytes;
+  for (const checkpoint::TensorView& tensor : checkpoint.tensors())
+    bytes[checkpoint::stored_format(tensor)] += checkpoint::stored_bytes(tensor);
+  const auto most = std::max_element(bytes.begin(), bytes.end(), [](const auto& a, const auto& b) {
+    return a.second < b.second;
+  });
+  return most == bytes.end() ? "" : std::string(most->first);
 }
 
 // Lines of the log come from two threads.
@@ -90,7 +103,11 @@ Result<void> serve_model(Flags& flags) {
                               .path_name = path.filename().string(),
                               .engine = *engine,
                               .scheduler = *scheduler,
-                              .template_source = source ? *source : ""};
+                              .template_source = source ? *source : "",
+                              .family = engine->model().spec.family,
+                              .parameter_size = count_text(model::parameter_count(engine->model().spec)),
+                              .quantization = most_common_format(engine->checkpoint()),
+                              .size_bytes = engine->checkpoint().file_bytes()};
   serve::Api api(host, ORRERY_VERSION, flags.quiet ? serve::Log() : write_log);
   TRY(const auto server, serve::Server::listen(flags.server, api));
   print_start(*server, host, flags);

@@ -14,9 +14,18 @@ struct Route {
 constexpr Route kRoutes[] = {
     {"POST", "/v1/chat/completions", chat_completions},
     {"POST", "/v1/completions", completions},
+    {"POST", "/v1/responses", responses},
     {"GET", "/v1/models", models},
+    {"POST", "/v1/messages", messages},
+    {"POST", "/v1/messages/count_tokens", count_tokens},
     {"POST", "/tokenize", tokenize},
     {"POST", "/detokenize", detokenize},
+    {"POST", "/api/chat", ollama_chat},
+    {"POST", "/api/generate", ollama_generate},
+    {"GET", "/api/tags", ollama_tags},
+    {"GET", "/api/ps", ollama_ps},
+    {"POST", "/api/show", ollama_show},
+    {"GET", "/api/version", ollama_version},
 };
 constexpr std::string_view kAboutServer[] = {"/health", "/ready", "/metrics", "/"};
 

@@ -23,6 +23,8 @@ constexpr auto kTuple = asio::as_tuple(asio::use_awaitable);
 // still sends is read and thrown away, for so long and so much.
 constexpr f64 kLingerSeconds = 3;
 constexpr u64 kLingerBytes = u64(64) << 20;
+// What is read beyond a header, or of the head of a chunk, before it is used.
+constexpr u64 kReadAhead = 64 << 10;
 
 std::chrono::steady_clock::duration duration(f64 seconds) {
   return std::chrono::duration_cast<std::chrono::steady_clock::duration>(
@@ -68,7 +70,8 @@ bool is_gone(int socket) {
 }  // namespace
 
 Connection::Connection(Hall& hall, Tcp::socket socket)
-    : hall_(hall), socket_(std::move(socket)), deadline_(hall.io), poll_(hall.io) {
+    : hall_(hall), socket_(std::move(socket)), deadline_(hall.io), poll_(hall.io),
+      buffer_(hall.options.header_bytes_max + kReadAhead) {
   hall_.connections.insert(this);
   ++hall_.stats.connections;
 }
@@ -175,7 +178,8 @@ asio::awaitable<Connection::Next> Connection::serve_one() {
     done->respond(std::move(response));
     while (!done->is_complete()) co_await done->changed();
     const bool sent = co_await send(done->take());
-    co_return sent&& head.keep_alive ? Next::kRequest : Next::kLinger;
+    if (sent && head.keep_alive) co_return Next::kRequest;
+    co_return Next::kLinger;
   }
   const Next next = co_await read_body(parser, head);
   if (next != Next::kRequest) co_return next;

@@ -54,7 +54,9 @@ Result<ApiKey> parse_key(const std::string& line) {
 }  // namespace
 
 bool is_loopback(std::string_view host) {
-  return host == "localhost" || host == "::1" || host.starts_with("127.");
+  // Numbers only: "127.0.0.1.example" is a name that anybody may own.
+  return host == "localhost" || host == "::1" ||
+         (host.starts_with("127.") && host.find_first_not_of("0123456789.") == host.npos);
 }
 
 bool equal_in_constant_time(std::string_view a, std::string_view b) {

@@ -15,6 +15,8 @@ struct ModelHost {
   engine::Engine& engine;
   engine::Scheduler& scheduler;
   std::string template_source;  // empty: it cannot chat
+  std::string family, parameter_size, quantization;  // for people: "135M", "Q4_1"
+  u64 size_bytes = 0;                                // of its files
   i64 created = i64(std::time(nullptr));
 
   [[nodiscard]] bool is_called(std::string_view name) const;

@@ -110,7 +110,7 @@ constexpr Field kOllamaMessage[] = {
 };
 constexpr Field kOllamaChat[] = {
     {.name = "model", .kinds = kString, .required = true},
-    {.name = "messages", .kinds = kArray, .required = true, .item_kinds = kObject,
+    {.name = "messages", .kinds = kArray, .required = true, .item_kinds = kObject, .count_min = 1,
      .items = kOllamaMessage},
     {.name = "tools", .kinds = kArray, .item_kinds = kObject, .count_max = 1000,
      .items = kOllamaTool},
