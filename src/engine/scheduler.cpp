@@ -234,7 +234,7 @@ class Scheduler::Loop {
         if (r.request->submission().prompt_only) {
           r.request->end_prompt();
           goes_on = false;
-          break;
+          continue;
         }
         r.request->choose(logits, mask_);
         goes_on = r.request->tell(position + 1);
