@@ -33,8 +33,8 @@ struct Flags {
 // "SmolLM2-135M-Instruct.Q4_1" of the file, or the folder's name.
 std::string model_id(const std::filesystem::path& path) {
   const std::filesystem::path whole = std::filesystem::absolute(path).lexically_normal();
-  const std::string name =
-      whole.filename().empty() ? whole.parent_path().filename().string() : whole.filename().string();
+  const std::string name = whole.filename().empty() ? whole.parent_path().filename().string()
+                                                    : whole.filename().string();
   return path.extension() == ".gguf" ? std::filesystem::path(name).stem().string() : name;
 }
 
@@ -43,9 +43,8 @@ std::string most_common_format(const checkpoint::Checkpoint& checkpoint) {
   std::map<std::string_view, u64> bytes;
   for (const checkpoint::TensorView& tensor : checkpoint.tensors())
     bytes[checkpoint::stored_format(tensor)] += checkpoint::stored_bytes(tensor);
-  const auto most = std::max_element(bytes.begin(), bytes.end(), [](const auto& a, const auto& b) {
-    return a.second < b.second;
-  });
+  const auto most = std::max_element(
+      bytes.begin(), bytes.end(), [](const auto& a, const auto& b) { return a.second < b.second; });
   return most == bytes.end() ? "" : std::string(most->first);
 }
 
@@ -56,12 +55,12 @@ void write_log(const serve::LogLine& line) {
   const std::time_t now = std::time(nullptr);
   std::tm utc{};
   gmtime_r(&now, &utc);
-  const std::string text = fmt::format("{:04}-{:02}-{:02}T{:02}:{:02}:{:02}Z {} {} {} {:.1f} ms{}{}{}\n",
-                        utc.tm_year + 1900, utc.tm_mon + 1, utc.tm_mday, utc.tm_hour, utc.tm_min,
-                        utc.tm_sec, one_line(line.method.substr(0, 20)),
-                        one_line(line.path.substr(0, 100)), line.status, line.seconds * 1000,
-                        line.owner.empty() ? "" : " by " + line.owner,
-                        line.problem.empty() ? "" : ": ", line.problem);
+  const std::string text = fmt::format(
+      "{:04}-{:02}-{:02}T{:02}:{:02}:{:02}Z {} {} {} {:.1f} ms{}{}{}\n", utc.tm_year + 1900,
+      utc.tm_mon + 1, utc.tm_mday, utc.tm_hour, utc.tm_min, utc.tm_sec,
+      one_line(line.method.substr(0, 20)), one_line(line.path.substr(0, 100)), line.status,
+      line.seconds * 1000, line.owner.empty() ? "" : " by " + line.owner,
+      line.problem.empty() ? "" : ": ", line.problem);
   std::fwrite(text.data(), 1, text.size(), stderr);
 }
 
@@ -98,16 +97,17 @@ Result<void> serve_model(Flags& flags) {
   TRY(const auto engine, flags.engine.open(engine_options(flags)));
   TRY(auto scheduler, engine::Scheduler::start(*engine, flags.scheduler));
   const auto source = engine::chat_template_source(engine->checkpoint());
-  const serve::ModelHost host{.id = model_id(path),
-                              .aliases = flags.aliases,
-                              .path_name = path.filename().string(),
-                              .engine = *engine,
-                              .scheduler = *scheduler,
-                              .template_source = source ? *source : "",
-                              .family = engine->model().spec.family,
-                              .parameter_size = count_text(model::parameter_count(engine->model().spec)),
-                              .quantization = most_common_format(engine->checkpoint()),
-                              .size_bytes = engine->checkpoint().file_bytes()};
+  const serve::ModelHost host{
+      .id = model_id(path),
+      .aliases = flags.aliases,
+      .path_name = path.filename().string(),
+      .engine = *engine,
+      .scheduler = *scheduler,
+      .template_source = source ? *source : "",
+      .family = engine->model().spec.family,
+      .parameter_size = count_text(model::parameter_count(engine->model().spec)),
+      .quantization = most_common_format(engine->checkpoint()),
+      .size_bytes = engine->checkpoint().file_bytes()};
   serve::Api api(host, ORRERY_VERSION, flags.quiet ? serve::Log() : write_log);
   TRY(const auto server, serve::Server::listen(flags.server, api));
   print_start(*server, host, flags);
@@ -165,15 +165,16 @@ Command add_serve(CLI::App& program) {
   flags->engine.add_to(*command, false);
   flags->engine.add_context_to(*command);
   add_server_options(*command, *flags);
-  set_examples(*command,
-               "  orrery serve                            the default model on port 8080\n"
-               "  orrery serve MODEL --port 11434         where Ollama's clients look\n"
-               "  orrery serve MODEL --host 0.0.0.0 --api-key-file keys.txt\n"
-               "  curl http://127.0.0.1:8080/v1/models\n"
-               "  curl http://127.0.0.1:8080/v1/chat/completions -H 'Content-Type: application/json' "
-               "\\\n    -d '{\"messages\":[{\"role\":\"user\",\"content\":\"Hello\"}],\"stream\":true}'\n"
-               "  python: OpenAI(base_url='http://127.0.0.1:8080/v1', api_key='none')\n"
-               "  Open WebUI and its like: an OpenAI connection to http://127.0.0.1:8080/v1\n");
+  set_examples(
+      *command,
+      "  orrery serve                            the default model on port 8080\n"
+      "  orrery serve MODEL --port 11434         where Ollama's clients look\n"
+      "  orrery serve MODEL --host 0.0.0.0 --api-key-file keys.txt\n"
+      "  curl http://127.0.0.1:8080/v1/models\n"
+      "  curl http://127.0.0.1:8080/v1/chat/completions -H 'Content-Type: application/json' "
+      "\\\n    -d '{\"messages\":[{\"role\":\"user\",\"content\":\"Hello\"}],\"stream\":true}'\n"
+      "  python: OpenAI(base_url='http://127.0.0.1:8080/v1', api_key='none')\n"
+      "  Open WebUI and its like: an OpenAI connection to http://127.0.0.1:8080/v1\n");
   return {command, [flags] { return serve_model(*flags); }};
 }
 

@@ -160,6 +160,8 @@ class Engine {
 
   // One pass over any batch, for benches and tests; the logits are in scratch().
   [[nodiscard]] Result<void> pass(const forward::Batch& batch);
+  // Of the last pass's token `index` of the batch: what the output matrix reads [dim].
+  void final_hidden(u32 index, std::span<f32> out);
   [[nodiscard]] forward::Scratch& scratch() { return scratch_; }
   [[nodiscard]] forward::KvCache& cache() { return cache_; }
   [[nodiscard]] u32 number(const Sequence& sequence) const { return sequence.number_; }

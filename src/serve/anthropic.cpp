@@ -14,8 +14,8 @@ std::string_view stop_reason(const Choice& choice) {
 // Which of several stop texts it was is not known any more.
 Json stop_sequence(const Generation& g) {
   const auto& stops = g.ask().submission.generate.stops;
-  const bool known = g.choices()[0].outcome->finish == engine::Finish::kStopText &&
-                     stops.size() == 1;
+  const bool known =
+      g.choices()[0].outcome->finish == engine::Finish::kStopText && stops.size() == 1;
   return known ? Json(stops[0]) : Json(nullptr);
 }
 
@@ -32,8 +32,7 @@ class MessageWriter final : public Writer {
     const Choice& choice = g.choices()[0];
     Json content = Json::array();
     if (!choice.reasoning.empty())
-      content.push_back(
-          {{"type", "thinking"}, {"thinking", choice.reasoning}, {"signature", ""}});
+      content.push_back({{"type", "thinking"}, {"thinking", choice.reasoning}, {"signature", ""}});
     if (!choice.content.empty() || (choice.calls.empty() && choice.reasoning.empty()))
       content.push_back({{"type", "text"}, {"text", choice.content}});
     for (u32 i = 0; i < choice.calls.size(); ++i) {
@@ -92,10 +91,11 @@ class MessageWriter final : public Writer {
 
   std::string choice_end(const Generation& g, u32) override {
     std::string out = close();
-    Json json = {{"type", "message_delta"},
-                 {"delta", {{"stop_reason", stop_reason(g.choices()[0])},
-                            {"stop_sequence", stop_sequence(g)}}},
-                 {"usage", usage_of(g.usage())}};
+    Json json = {
+        {"type", "message_delta"},
+        {"delta",
+         {{"stop_reason", stop_reason(g.choices()[0])}, {"stop_sequence", stop_sequence(g)}}},
+        {"usage", usage_of(g.usage())}};
     g.add_timings(json);
     return out + sse(json, "message_delta");
   }
@@ -118,9 +118,9 @@ class MessageWriter final : public Writer {
     if (open_ == kind) return "";
     std::string out = close();
     open_ = kind;
-    return out + sse({{"type", "content_block_start"},
-                      {"index", index_},
-                      {"content_block", content}}, "content_block_start");
+    return out +
+           sse({{"type", "content_block_start"}, {"index", index_}, {"content_block", content}},
+               "content_block_start");
   }
   std::string delta(const Json& content) const {
     return sse({{"type", "content_block_delta"}, {"index", index_}, {"delta", content}},
@@ -145,8 +145,10 @@ Checked<std::string> block_text(const Json& content, const std::string& where) {
     const FieldReader block(content[i]);
     const std::string type = block.string("type");
     if (type != "text")
-      return refuse(400, fmt::format("'{}[{}]' is of type '{}'; this server takes text only", where,
-                                     i, type.substr(0, 60)), where);
+      return refuse(400,
+                    fmt::format("'{}[{}]' is of type '{}'; this server takes text only", where, i,
+                                type.substr(0, 60)),
+                    where);
     text += block.string("text");
   }
   return text;
@@ -173,21 +175,23 @@ Checked<void> add_message(const Json& message, u64 number, Json& all) {
       thinking += block.string("thinking");
     } else if (type == "tool_use") {
       const Json* input = block.find("input");
-      calls.push_back({{"id", block.string("id")},
-                       {"type", "function"},
-                       {"function", {{"name", block.string("name")},
-                                     {"arguments", input ? *input : Json::object()}}}});
+      calls.push_back(
+          {{"id", block.string("id")},
+           {"type", "function"},
+           {"function",
+            {{"name", block.string("name")}, {"arguments", input ? *input : Json::object()}}}});
     } else if (type == "tool_result") {
       std::string said;
       if (result) {
         ASK(said, block_text(*result, at));
       }
-      all.push_back({{"role", "tool"},
-                     {"tool_call_id", block.string("tool_use_id")},
-                     {"content", said}});
+      all.push_back(
+          {{"role", "tool"}, {"tool_call_id", block.string("tool_use_id")}, {"content", said}});
     } else {
-      return refuse(400, fmt::format("'{}[{}]' is of type '{}', which this server does not take",
-                                     at, i, type.substr(0, 60)), at);
+      return refuse(400,
+                    fmt::format("'{}[{}]' is of type '{}', which this server does not take", at, i,
+                                type.substr(0, 60)),
+                    at);
     }
   }
   const bool only_results = text.empty() && thinking.empty() && calls.empty() && !content.empty();
@@ -211,9 +215,10 @@ Checked<void> read_tools(const FieldReader& fields, Ask& ask) {
   for (const Json& tool : *tools) {
     const FieldReader one(tool);
     ask.tools.push_back({{"type", "function"},
-                         {"function", {{"name", one.string("name")},
-                                       {"description", one.string("description")},
-                                       {"parameters", tool["input_schema"]}}}});
+                         {"function",
+                          {{"name", one.string("name")},
+                           {"description", one.string("description")},
+                           {"parameters", tool["input_schema"]}}}});
   }
   return {};
 }
@@ -227,8 +232,12 @@ Checked<Json> read_ask(Context& context, const Request& request, Table table, As
   ASK(ask.submission.generate.stops, read_stops(fields.find("stop_sequences")));
   if (const auto tokens_max = fields.integer("max_tokens")) ask.tokens_max = u32(*tokens_max);
   ASK_OK(read_tools(fields, ask));
-  if (const Json* config = fields.find("output_config"); config && config->contains("format"))
-    ASK_OK(check_format("json_schema", "output_config.format"));
+  Json variables = Json::object();
+  if (const Json* found = fields.find("output_config")) {
+    const FieldReader config(*found);
+    if (config.find("format")) ASK_OK(check_format("json_schema", "output_config.format"));
+    if (config.find("effort")) variables["reasoning_effort"] = config.string("effort");
+  }
   Json messages = Json::array();
   if (const Json* system = fields.find("system")) {
     ASK(const std::string text, block_text(*system, "system"));
@@ -236,7 +245,6 @@ Checked<Json> read_ask(Context& context, const Request& request, Table table, As
   }
   for (u64 i = 0; i < body["messages"].size(); ++i)
     ASK_OK(add_message(body["messages"][i], i, messages));
-  Json variables = Json::object();
   if (const Json* thinking = fields.find("thinking"))
     variables["enable_thinking"] = FieldReader(*thinking).string("type") != "disabled";
   ASK_OK(set_chat(context.host, messages, variables, ask));

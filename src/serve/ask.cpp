@@ -13,8 +13,9 @@ constexpr u64 kBiasMax = 1024, kStopBytesMax = 1000;
 
 Checked<void> read_bias(const Json& bias, Ask& ask) {
   if (bias.size() > kBiasMax)
-    return refuse(400, fmt::format("'logit_bias' has {} entries; {} are allowed", bias.size(),
-                                   kBiasMax), "logit_bias", "invalid_value");
+    return refuse(400,
+                  fmt::format("'logit_bias' has {} entries; {} are allowed", bias.size(), kBiasMax),
+                  "logit_bias", "invalid_value");
   for (const auto& [name, value] : bias.items()) {
     i32 id = -1;
     const auto [end, error] = std::from_chars(name.data(), name.data() + name.size(), id);
@@ -53,8 +54,10 @@ Checked<std::vector<std::string>> read_stops(const Json* stop) {
     for (const Json& one : *stop) stops.push_back(one.get<std::string>());
   for (const std::string& one : stops)
     if (one.empty() || one.size() > kStopBytesMax)
-      return refuse(400, fmt::format("a stop text has {} bytes, and must have 1 to {}", one.size(),
-                                     kStopBytesMax), "stop", "invalid_value");
+      return refuse(
+          400,
+          fmt::format("a stop text has {} bytes, and must have 1 to {}", one.size(), kStopBytesMax),
+          "stop", "invalid_value");
   return stops;
 }
 
@@ -91,13 +94,12 @@ Checked<void> read_sampling(const FieldReader& fields, Ask& ask) {
 Checked<void> set_chat(const ModelHost& host, const Json& messages, const Json& variables,
                        Ask& ask) {
   Json all = variables;
-  const bool with_tools = ask.tools.is_array() && !ask.tools.empty() &&
-                          ask.tool_choice != ToolChoice::kNone;
+  const bool with_tools =
+      ask.tools.is_array() && !ask.tools.empty() && ask.tool_choice != ToolChoice::kNone;
   ASK(const Json plain, plain_messages(messages));
   Json final_messages = plain;
   if (with_tools) ASK_OK(offer_tools(host.template_source, ask.tools, final_messages, all, ask));
-  auto ids =
-      engine::encode_chat(host.engine, final_messages, all, &ask.begins_thinking);
+  auto ids = engine::encode_chat(host.engine, final_messages, all, &ask.begins_thinking);
   if (!ids) return refuse(400, ids.error().message, "messages");
   ask.is_chat = true;
   ask.prompts.push_back(std::move(*ids));
@@ -112,17 +114,19 @@ Checked<void> check_fit(const ModelHost& host, Ask& ask) {
     longest = std::max<u64>(longest, prompt.size());
     for (const text::TokenId id : prompt)
       if (id < 0 || u32(id) >= host.engine.model().spec.vocab)
-        return refuse(400, fmt::format("token id {} is outside the vocabulary of {}", id,
-                                       host.engine.model().spec.vocab), "prompt", "invalid_value");
+        return refuse(400,
+                      fmt::format("token id {} is outside the vocabulary of {}", id,
+                                  host.engine.model().spec.vocab),
+                      "prompt", "invalid_value");
   }
   const u64 wanted = ask.tokens_max.value_or(1);
   if (longest + wanted > context)
-    return refuse(400,
-                  fmt::format("this does not fit: the prompt has {} tokens, the reply is to have up "
-                              "to {}, and the model's maximum context length is {} tokens",
-                              longest, wanted, context),
-                  ask.tokens_max && longest < context ? "max_tokens" : "messages",
-                  "context_length_exceeded");
+    return refuse(
+        400,
+        fmt::format("this does not fit: the prompt has {} tokens, the reply is to have up "
+                    "to {}, and the model's maximum context length is {} tokens",
+                    longest, wanted, context),
+        ask.tokens_max && longest < context ? "max_tokens" : "messages", "context_length_exceeded");
   ask.submission.generate.tokens_max = ask.tokens_max.value_or(0);
   ask.submission.prompt_only = ask.tokens_max == 0u;
   return {};

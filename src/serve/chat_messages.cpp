@@ -14,8 +14,9 @@ Checked<std::string> plain_content(const Json& content, const std::string& where
     else if (type == "refusal")
       text += part.string("refusal");
     else
-      return refuse(400, fmt::format("'{}[{}]' is of type '{}'; this server takes text only", where,
-                                     i, type.substr(0, 60)),
+      return refuse(400,
+                    fmt::format("'{}[{}]' is of type '{}'; this server takes text only", where, i,
+                                type.substr(0, 60)),
                     fmt::format("{}[{}]", where, i), "unsupported_value");
   }
   return text;

@@ -70,7 +70,10 @@ bool is_gone(int socket) {
 }  // namespace
 
 Connection::Connection(Hall& hall, Tcp::socket socket)
-    : hall_(hall), socket_(std::move(socket)), deadline_(hall.io), poll_(hall.io),
+    : hall_(hall),
+      socket_(std::move(socket)),
+      deadline_(hall.io),
+      poll_(hall.io),
       buffer_(hall.options.header_bytes_max + kReadAhead) {
   hall_.connections.insert(this);
   ++hall_.stats.connections;
@@ -208,8 +211,8 @@ asio::awaitable<Connection::Next> Connection::broken(const Head& head, error_cod
 asio::awaitable<Connection::Next> Connection::refuse(const Head& head, u32 status,
                                                      std::string message) {
   ++hall_.stats.refused;
-  const auto done = std::make_shared<Answer>(hall_, head.head_only, false, true,
-                                             hall_.guard.cors(head.request));
+  const auto done =
+      std::make_shared<Answer>(hall_, head.head_only, false, true, hall_.guard.cors(head.request));
   done->respond(hall_.handler.refusal(head.request.path, status, message));
   while (!done->is_complete()) co_await done->changed();
   (void)co_await send(done->take());

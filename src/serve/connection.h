@@ -32,9 +32,9 @@ struct Hall {
   const Guard guard;
   Handler& handler;
   std::unordered_set<Connection*> connections;
-  u64 bodies_bytes = 0;  // that requests being read may still take
-  bool closing = false;  // no further request of a connection is read
-  ServerStats stats;     // of the IO thread
+  u64 bodies_bytes = 0;    // that requests being read may still take
+  bool closing = false;    // no further request of a connection is read
+  ServerStats stats;       // of the IO thread
   asio::io_context io{1};  // after what its coroutines use while they are taken down
   asio::thread_pool workers{1};
 };

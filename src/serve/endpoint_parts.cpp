@@ -96,7 +96,8 @@ Checked<void> check_format(std::string_view type, std::string_view param) {
   if (type.empty() || type == "text") return {};
   return refuse(400,
                 fmt::format("'{}' of type '{}' cannot be enforced by this server, and without that "
-                            "the reply would be free text: ask without it", param, type),
+                            "the reply would be free text: ask without it",
+                            param, type),
                 std::string(param), "unsupported_value");
 }
 
@@ -105,8 +106,10 @@ Checked<ToolChoice> read_tool_choice(const Json* choice) {
   const std::string text = choice->is_string() ? choice->get<std::string>() : "a named function";
   if (text == "auto") return ToolChoice::kAuto;
   if (text == "none") return ToolChoice::kNone;
-  return refuse(400, fmt::format("'tool_choice' of '{}' cannot be enforced by this server; 'auto' "
-                                 "and 'none' can be had", text),
+  return refuse(400,
+                fmt::format("'tool_choice' of '{}' cannot be enforced by this server; 'auto' "
+                            "and 'none' can be had",
+                            text),
                 "tool_choice", "unsupported_value");
 }
 

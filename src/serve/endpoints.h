@@ -20,7 +20,7 @@ using Answering = std::shared_ptr<Exchange>;
 using Endpoint = Checked<void> (*)(Context& context, const Request& request,
                                    const Answering& exchange);
 
-#define ORRERY_ENDPOINT(name)                                                           \
+#define ORRERY_ENDPOINT(name)                                                \
   [[nodiscard]] Checked<void> name(Context& context, const Request& request, \
                                    const Answering& exchange)
 ORRERY_ENDPOINT(chat_completions);

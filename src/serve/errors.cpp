@@ -79,23 +79,35 @@ class Builder final : public nlohmann::json_sax<Json> {
 
 std::string_view openai_type(u32 status) {
   switch (status) {
-    case 401: return "authentication_error";
-    case 403: return "permission_error";
-    case 404: return "not_found_error";
-    case 429: return "rate_limit_error";
-    default: return status >= 500 ? "server_error" : "invalid_request_error";
+    case 401:
+      return "authentication_error";
+    case 403:
+      return "permission_error";
+    case 404:
+      return "not_found_error";
+    case 429:
+      return "rate_limit_error";
+    default:
+      return status >= 500 ? "server_error" : "invalid_request_error";
   }
 }
 
 std::string_view anthropic_type(u32 status) {
   switch (status) {
-    case 401: return "authentication_error";
-    case 403: return "permission_error";
-    case 404: return "not_found_error";
-    case 413: return "request_too_large";
-    case 429: return "rate_limit_error";
-    case 503: return "overloaded_error";
-    default: return status >= 500 ? "api_error" : "invalid_request_error";
+    case 401:
+      return "authentication_error";
+    case 403:
+      return "permission_error";
+    case 404:
+      return "not_found_error";
+    case 413:
+      return "request_too_large";
+    case 429:
+      return "rate_limit_error";
+    case 503:
+      return "overloaded_error";
+    default:
+      return status >= 500 ? "api_error" : "invalid_request_error";
   }
 }
 
@@ -121,8 +133,8 @@ Json error_json(Style style, const ApiError& error) {
 }
 
 Response error_response(Style style, const ApiError& error) {
-  Response response{.status = error.status, .body = dump(error_json(style, error)) + "\n",
-                    .headers = {}};
+  Response response{
+      .status = error.status, .body = dump(error_json(style, error)) + "\n", .headers = {}};
   if (error.retry_seconds > 0)
     response.headers.push_back({"Retry-After", std::to_string(error.retry_seconds)});
   if (error.status == 401) response.headers.push_back({"WWW-Authenticate", "Bearer"});

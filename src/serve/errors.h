@@ -58,15 +58,16 @@ enum class Style : u8 { kOpenAi, kAnthropic, kOllama };
 // ASK(auto x, f()): x is f()'s value, or this function returns f()'s error, of either kind.
 #define ASK(declaration, expression) \
   ASK_(declaration, expression, ORRERY_CONCAT(ask_result_, __LINE__))
-#define ASK_(declaration, expression, result)                            \
-  auto result = (expression);                                            \
-  if (!result) return tl::unexpected<::orrery::serve::ApiError>(         \
-      ::orrery::serve::ApiError(std::move(result).error()));             \
+#define ASK_(declaration, expression, result)                  \
+  auto result = (expression);                                  \
+  if (!result)                                                 \
+    return tl::unexpected<::orrery::serve::ApiError>(          \
+        ::orrery::serve::ApiError(std::move(result).error())); \
   declaration = std::move(*result)
 
-#define ASK_OK(expression)                                                      \
-  do {                                                                          \
-    if (auto ask_result_ = (expression); !ask_result_)                          \
-      return tl::unexpected<::orrery::serve::ApiError>(                         \
-          ::orrery::serve::ApiError(std::move(ask_result_).error()));           \
+#define ASK_OK(expression)                                            \
+  do {                                                                \
+    if (auto ask_result_ = (expression); !ask_result_)                \
+      return tl::unexpected<::orrery::serve::ApiError>(               \
+          ::orrery::serve::ApiError(std::move(ask_result_).error())); \
   } while (false)

@@ -12,19 +12,26 @@ constexpr u64 kWarningsMax = 16;
 
 u32 kind_of(const Json& value) {
   switch (value.type()) {
-    case Json::value_t::null: return kNull;
-    case Json::value_t::boolean: return kBoolean;
+    case Json::value_t::null:
+      return kNull;
+    case Json::value_t::boolean:
+      return kBoolean;
     case Json::value_t::number_integer:
-    case Json::value_t::number_unsigned: return kInteger | kNumber;
+    case Json::value_t::number_unsigned:
+      return kInteger | kNumber;
     case Json::value_t::number_float: {
       const f64 number = value.get<f64>();  // 16.0 is an integer in JSON
       return std::abs(number) < 9e15 && std::floor(number) == number ? kInteger | kNumber
                                                                      : u32(kNumber);
     }
-    case Json::value_t::string: return kString;
-    case Json::value_t::array: return kArray;
-    case Json::value_t::object: return kObject;
-    default: return 0;
+    case Json::value_t::string:
+      return kString;
+    case Json::value_t::array:
+      return kArray;
+    case Json::value_t::object:
+      return kObject;
+    default:
+      return 0;
   }
 }
 
@@ -64,8 +71,8 @@ class Checker {
         return refuse(400, fmt::format("'{}{}' is missing", path, field.name),
                       path + std::string(field.name), "missing_required_parameter");
     for (const auto& [name, one] : value.items()) {
-      const auto field = std::find_if(table.begin(), table.end(),
-                                      [&](const Field& f) { return f.name == name; });
+      const auto field =
+          std::find_if(table.begin(), table.end(), [&](const Field& f) { return f.name == name; });
       if (field != table.end())
         ASK_OK(check(*field, one, path + name));
       else if (warnings.size() < kWarningsMax)
@@ -86,11 +93,10 @@ class Checker {
     const u32 kind = kind_of(value);
     if ((kind & field.kinds) == 0)
       return wrong(path, fmt::format("must be {}", kind_names(field.kinds)));
-    if (field.use == Use::kOnly && !is_among(value.is_string() ? value.get<std::string>()
-                                                               : dump(value), field.choices))
-      return refuse(400,
-                    fmt::format("'{}' can only be {} here", path, with_commas(field.choices)), path,
-                    "unsupported_value");
+    if (field.use == Use::kOnly &&
+        !is_among(value.is_string() ? value.get<std::string>() : dump(value), field.choices))
+      return refuse(400, fmt::format("'{}' can only be {} here", path, with_commas(field.choices)),
+                    path, "unsupported_value");
     if ((kind & kNumber) != 0) return number(field, value, path);
     if (value.is_string()) return string(field, value.get_ref<const std::string&>(), path);
     if (value.is_array()) return array(field, value, path);
@@ -102,8 +108,8 @@ class Checker {
     const f64 number = value.get<f64>();
     if (field.min == 0 && field.max == 0) return {};
     if (!(number >= field.min && number <= field.max))
-      return wrong(path, fmt::format("is {}, and must be from {} to {}", number, field.min,
-                                     field.max));
+      return wrong(path,
+                   fmt::format("is {}, and must be from {} to {}", number, field.min, field.max));
     return {};
   }
 

@@ -34,12 +34,12 @@ enum class Use : u8 {
 struct Field {
   std::string_view name;
   u32 kinds = 0;
-  f64 min = 0, max = 0;          // of a number
+  f64 min = 0, max = 0;           // of a number
   std::string_view choices = {};  // of a string (or, kOnly, of any value's JSON), apart by |
   std::string_view says = {};     // a sentence for people
   Use use = Use::kUsed;
   bool required = false;
-  u32 item_kinds = 0;      // of an array's items
+  u32 item_kinds = 0;                        // of an array's items
   u64 count_min = 0, count_max = 1'000'000;  // of an array's items, bytes of a string
   std::span<const Field> items = {};         // of the object, or of the objects in the array
 };

@@ -46,8 +46,10 @@ std::string_view Choice::finish_reason() const {
   if (!outcome) return "";
   switch (outcome->finish) {
     case Finish::kStopToken:
-    case Finish::kStopText: return calls.empty() ? "stop" : "tool_calls";
-    default: return "length";
+    case Finish::kStopText:
+      return calls.empty() ? "stop" : "tool_calls";
+    default:
+      return "length";
   }
 }
 
@@ -95,23 +97,25 @@ Checked<void> Generation::start() {
   choices_.resize(count);
   if (ask_.is_chat)
     for (u32 i = 0; i < count; ++i)
-      parsers_.emplace_back(text::ReplySyntax{.begins_thinking = ask_.begins_thinking,
-                                              .tools = ask_.tools.is_array() &&
-                                                       ask_.tool_choice != ToolChoice::kNone});
+      parsers_.emplace_back(text::ReplySyntax{
+          .begins_thinking = ask_.begins_thinking,
+          .tools = ask_.tools.is_array() && ask_.tool_choice != ToolChoice::kNone});
   std::vector<engine::Ticket> tickets;
   for (u32 i = 0; i < count; ++i) {
     engine::Submission one = ask_.submission;
     choices_[i].prompt_index = i / ask_.choices;
     one.prompt = ask_.prompts[choices_[i].prompt_index];
     one.generate.sampler.seed += i % ask_.choices;
-    auto admitted = host_.scheduler.submit(
-        std::move(one), std::make_shared<Ear>(shared_from_this(), i));
+    auto admitted =
+        host_.scheduler.submit(std::move(one), std::make_shared<Ear>(shared_from_this(), i));
     if (!admitted) {
       over_ = true;  // before any event of the others can be heard: they are posted
       for (const engine::Ticket ticket : tickets) host_.scheduler.cancel(ticket);
       const engine::Refusal& why = admitted.error();
       const bool full = why.kind == engine::Refusal::Kind::kQueueFull;
-      ApiError error(full ? 429 : why.kind == engine::Refusal::Kind::kDraining ? 503 : 400,
+      ApiError error(full                                           ? 429
+                     : why.kind == engine::Refusal::Kind::kDraining ? 503
+                                                                    : 400,
                      why.error.message);
       if (full) error.retry_seconds = std::max(1u, u32(why.wait_seconds + 0.5));
       return tl::unexpected<ApiError>(std::move(error));
@@ -135,8 +139,8 @@ std::vector<Header> Generation::headers() const {
 void Generation::open_stream() {
   if (open_) return;
   open_ = true;
-  Response head{.body = writer_->begin(*this), .content_type = writer_->stream_type(),
-                .headers = headers()};
+  Response head{
+      .body = writer_->begin(*this), .content_type = writer_->stream_type(), .headers = headers()};
   head.headers.push_back({"Cache-Control", "no-cache"});
   exchange_->open(std::move(head));
 }
@@ -159,8 +163,8 @@ void Generation::hear(u32 index, engine::TokenEvent event) {
 
 void Generation::tell(u32 index, Piece piece) {
   Choice& choice = choices_[index];
-  for (const text::ReplyPart& part : piece.parts) text::add_part(part, choice.content,
-                                                                 choice.reasoning, choice.calls);
+  for (const text::ReplyPart& part : piece.parts)
+    text::add_part(part, choice.content, choice.reasoning, choice.calls);
   choice.tokens.insert(choice.tokens.end(), piece.tokens.begin(), piece.tokens.end());
   if (!ask_.stream || (piece.parts.empty() && piece.tokens.empty())) return;
   open_stream();
@@ -241,10 +245,10 @@ void Generation::add_timings(Json& object) const {
     t.mask = std::max(t.mask, one.mask);
     t.decode_gap_max = std::max(t.decode_gap_max, one.decode_gap_max);
   }
-  object["timings"] = {{"queue_ms", t.queue * 1000},   {"prefill_ms", t.prefill * 1000},
-                       {"decode_ms", t.decode * 1000}, {"mask_ms", t.mask * 1000},
-                       {"cached_tokens", usage().cached},
-                       {"decode_gap_max_ms", t.decode_gap_max * 1000}};
+  object["timings"] = {
+      {"queue_ms", t.queue * 1000},      {"prefill_ms", t.prefill * 1000},
+      {"decode_ms", t.decode * 1000},    {"mask_ms", t.mask * 1000},
+      {"cached_tokens", usage().cached}, {"decode_gap_max_ms", t.decode_gap_max * 1000}};
   Json why = Json::array();
   for (const Choice& choice : choices_)
     if (choice.outcome && choice.outcome->why) why.push_back(why_json(*choice.outcome->why));

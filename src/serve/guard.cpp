@@ -74,8 +74,7 @@ Result<std::vector<ApiKey>> read_keys(const std::filesystem::path& path) {
   for (u32 number = 1; std::getline(file, line); ++number) {
     if (line.find_first_not_of(" \t\r") == line.npos || line.starts_with('#')) continue;
     auto key = parse_key(line);
-    if (!key)
-      return fail("{}: line {} {}", path.string(), number, key.error().message);
+    if (!key) return fail("{}: line {} {}", path.string(), number, key.error().message);
     if (key->name.empty()) key->name = fmt::format("line {}", number);
     keys.push_back(std::move(*key));
     if (keys.size() > kKeysMax) return fail("{}: more than {} keys", path.string(), kKeysMax);
@@ -122,12 +121,12 @@ std::optional<Refused> Guard::check_origin(const Request& head) const {
 
 std::vector<Header> Guard::cors(const Request& head) const {
   if (!is_other_origin(head)) return {};
-  return {{"Access-Control-Allow-Origin", std::string(head.header("origin"))},
-          {"Vary", "Origin"},
-          {"Access-Control-Allow-Methods", "GET, POST"},
-          {"Access-Control-Allow-Headers",
-           "Authorization, Content-Type, X-Api-Key, Anthropic-Version"},
-          {"Access-Control-Expose-Headers", "X-Orrery-Warnings, X-Request-Id"}};
+  return {
+      {"Access-Control-Allow-Origin", std::string(head.header("origin"))},
+      {"Vary", "Origin"},
+      {"Access-Control-Allow-Methods", "GET, POST"},
+      {"Access-Control-Allow-Headers", "Authorization, Content-Type, X-Api-Key, Anthropic-Version"},
+      {"Access-Control-Expose-Headers", "X-Orrery-Warnings, X-Request-Id"}};
 }
 
 std::optional<Refused> Guard::check_key(Request& head) const {

@@ -26,10 +26,14 @@ void line(std::string& out, std::string_view kind, std::string_view name, std::s
 std::string_view reason(engine::Finish finish) {
   switch (finish) {
     case engine::Finish::kStopToken:
-    case engine::Finish::kStopText: return "stop";
-    case engine::Finish::kError: return "error";
-    case engine::Finish::kCancelled: return "abort";
-    default: return "length";
+    case engine::Finish::kStopText:
+      return "stop";
+    case engine::Finish::kError:
+      return "error";
+    case engine::Finish::kCancelled:
+      return "abort";
+    default:
+      return "length";
   }
 }
 
@@ -50,8 +54,9 @@ void SecondsHistogram::write(std::string& out, std::string_view name, std::strin
     below += counts_[i];
     out += fmt::format("{}_bucket{{{},le=\"{}\"}} {}\n", name, labels, kBounds[i], below);
   }
-  out += fmt::format("{0}_bucket{{{1},le=\"+Inf\"}} {2}\n{0}_sum{{{1}}} {3}\n{0}_count{{{1}}} {2}\n",
-                     name, labels, count_, sum_);
+  out +=
+      fmt::format("{0}_bucket{{{1},le=\"+Inf\"}} {2}\n{0}_sum{{{1}}} {3}\n{0}_count{{{1}}} {2}\n",
+                  name, labels, count_, sum_);
 }
 
 void Metrics::count(const engine::Outcome& outcome) {
@@ -84,12 +89,14 @@ std::string Metrics::text(const engine::SchedulerStats& s, std::string_view mode
           f64(s.prompt_tokens));
   counter("vllm:prefix_cache_hits_total", "Tokens found in the cache.", f64(s.cached_tokens));
   counter("vllm:num_preemptions_total", "Requests that gave up their place.", f64(s.preemptions));
-  out += "# HELP vllm:request_success_total Replies that ended, by why.\n"
-         "# TYPE vllm:request_success_total counter\n";
+  out +=
+      "# HELP vllm:request_success_total Replies that ended, by why.\n"
+      "# TYPE vllm:request_success_total counter\n";
   for (const auto& [why, count] : finished_)
     out += fmt::format("vllm:request_success_total{{{},finished_reason=\"{}\"}} {}\n", labels, why,
                        count);
-  first_token_.write(out, "vllm:time_to_first_token_seconds", labels, "From arrival to first token.");
+  first_token_.write(out, "vllm:time_to_first_token_seconds", labels,
+                     "From arrival to first token.");
   per_token_.write(out, "vllm:time_per_output_token_seconds", labels, "Between tokens, a mean.");
   total_.write(out, "vllm:e2e_request_latency_seconds", labels, "From arrival to the end.");
   queue_.write(out, "vllm:request_queue_time_seconds", labels, "Waiting before the first step.");

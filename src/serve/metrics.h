@@ -30,8 +30,7 @@ class SecondsHistogram {
 class Metrics {
  public:
   void count(const engine::Outcome& outcome);
-  [[nodiscard]] std::string text(const engine::SchedulerStats& stats,
-                                 std::string_view model) const;
+  [[nodiscard]] std::string text(const engine::SchedulerStats& stats, std::string_view model) const;
 
  private:
   std::map<std::string, u64, std::less<>> finished_;

@@ -14,10 +14,9 @@ Checked<void> ModelHost::check_name(std::string_view name) const {
   if (name.empty() || is_called(name)) return {};
   std::string list = id;
   for (const std::string& alias : aliases) list += ", " + alias;
-  return refuse(404,
-                fmt::format("the model '{}' is not loaded; these are: {}", name.substr(0, 200),
-                            list),
-                "model", "model_not_found");
+  return refuse(
+      404, fmt::format("the model '{}' is not loaded; these are: {}", name.substr(0, 200), list),
+      "model", "model_not_found");
 }
 
 Checked<const text::Tokenizer*> ModelHost::tokenizer() const {

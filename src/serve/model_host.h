@@ -14,7 +14,7 @@ struct ModelHost {
   std::string path_name;             // of the file or folder, without its path
   engine::Engine& engine;
   engine::Scheduler& scheduler;
-  std::string template_source;  // empty: it cannot chat
+  std::string template_source;                       // empty: it cannot chat
   std::string family, parameter_size, quantization;  // for people: "135M", "Q4_1"
   u64 size_bytes = 0;                                // of its files
   i64 created = i64(std::time(nullptr));

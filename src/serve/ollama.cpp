@@ -106,8 +106,11 @@ Checked<void> read_options(const ModelHost& host, const Json* options, Ask& ask)
   const i64 predict = fields.integer("num_predict").value_or(-1);
   if (predict >= 0) ask.tokens_max = u32(predict);
   if (const auto context = fields.integer("num_ctx"); context && *context > host.engine.context())
-    return refuse(400, fmt::format("'num_ctx' is {}, and this server's context has {} tokens: start "
-                                   "it with --ctx", *context, host.engine.context()), "num_ctx");
+    return refuse(400,
+                  fmt::format("'num_ctx' is {}, and this server's context has {} tokens: start "
+                              "it with --ctx",
+                              *context, host.engine.context()),
+                  "num_ctx");
   return {};
 }
 
@@ -155,9 +158,12 @@ Json details(const ModelHost& host) {
 }
 
 Json model_json(const ModelHost& host) {
-  return {{"name", host.id + ":latest"}, {"model", host.id + ":latest"},
-          {"modified_at", now()},        {"size", host.size_bytes},
-          {"digest", ""},                {"details", details(host)}};
+  return {{"name", host.id + ":latest"},
+          {"model", host.id + ":latest"},
+          {"modified_at", now()},
+          {"size", host.size_bytes},
+          {"digest", ""},
+          {"details", details(host)}};
 }
 
 }  // namespace
@@ -179,8 +185,7 @@ Checked<void> ollama_chat(Context& context, const Request& request, const Answer
                   Style::kOllama);
 }
 
-Checked<void> ollama_generate(Context& context, const Request& request,
-                              const Answering& exchange) {
+Checked<void> ollama_generate(Context& context, const Request& request, const Answering& exchange) {
   Ask ask;
   ASK(const Json body, read_request(request, ollama_generate_fields(), ask.warnings));
   const FieldReader fields(body);
@@ -191,11 +196,13 @@ Checked<void> ollama_generate(Context& context, const Request& request,
   ASK_OK(read_format(fields.find("format")));
   const std::string prompt = fields.string("prompt");
   if (prompt.empty()) {  // a way to have the model loaded, which it is
-    respond(exchange, {{"model", context.host.id},
-                       {"created_at", now()},
-                       {"response", ""},
-                       {"done", true},
-                       {"done_reason", "load"}}, ask.warnings);
+    respond(exchange,
+            {{"model", context.host.id},
+             {"created_at", now()},
+             {"response", ""},
+             {"done", true},
+             {"done_reason", "load"}},
+            ask.warnings);
     return {};
   }
   if (fields.boolean("raw") || context.host.template_source.empty()) {
@@ -242,10 +249,11 @@ Checked<void> ollama_show(Context& context, const Request& request, const Answer
            {"parameters", ""},
            {"template", host.template_source},
            {"details", details(host)},
-           {"model_info", {{"general.architecture", host.family},
-                           {host.family + ".context_length", host.engine.context()},
-                           {host.family + ".embedding_length", host.engine.model().spec.dim},
-                           {host.family + ".block_count", host.engine.model().spec.layers.size()}}},
+           {"model_info",
+            {{"general.architecture", host.family},
+             {host.family + ".context_length", host.engine.context()},
+             {host.family + ".embedding_length", host.engine.model().spec.dim},
+             {host.family + ".block_count", host.engine.model().spec.layers.size()}}},
            {"capabilities", capabilities}},
           warnings);
   return {};

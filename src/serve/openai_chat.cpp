@@ -128,7 +128,8 @@ Checked<void> read_logprobs(const FieldReader& fields, Ask& ask) {
 }
 
 Checked<void> read_tokens_max(const FieldReader& fields, Ask& ask) {
-  const auto old_name = fields.integer("max_tokens"), name = fields.integer("max_completion_tokens");
+  const auto old_name = fields.integer("max_tokens"),
+             name = fields.integer("max_completion_tokens");
   if (old_name && name && *old_name != *name)
     return refuse(400, "'max_tokens' and 'max_completion_tokens' differ: give one of them",
                   "max_tokens", "invalid_value");

@@ -150,8 +150,9 @@ Checked<void> read_prompts(const ModelHost& host, const Json& prompt, Ask& ask,
     return refuse(400, "'prompt' must hold texts, or token ids, not a mixture", "prompt",
                   "invalid_value");
   if (all.size() > kPromptsMax)
-    return refuse(400, fmt::format("'prompt' holds {} prompts; {} are allowed", all.size(),
-                                   kPromptsMax), "prompt", "invalid_value");
+    return refuse(400,
+                  fmt::format("'prompt' holds {} prompts; {} are allowed", all.size(), kPromptsMax),
+                  "prompt", "invalid_value");
   ASK(const text::Tokenizer* tokenizer, host.tokenizer());
   for (const Json& one : all) {
     if (one.is_string()) {

@@ -52,9 +52,8 @@ class ResponseWriter final : public Writer {
         out += added(call_item(call_, calls_.back(), "in_progress"));
       } else {
         calls_.back().arguments += part.text;
-        out += event("response.function_call_arguments.delta", {{"item_id", item_id(call_)},
-                                                                {"output_index", index_},
-                                                                {"delta", part.text}});
+        out += event("response.function_call_arguments.delta",
+                     {{"item_id", item_id(call_)}, {"output_index", index_}, {"delta", part.text}});
       }
     }
     return out;
@@ -66,8 +65,8 @@ class ResponseWriter final : public Writer {
     return event(fmt::format("response.{}", how), {{"response", whole(g)}});
   }
   std::string failure(const ApiError& error) override {
-    return event("error", {{"code", "server_error"}, {"message", error.message},
-                           {"param", nullptr}});
+    return event("error",
+                 {{"code", "server_error"}, {"message", error.message}, {"param", nullptr}});
   }
 
  private:
@@ -97,9 +96,10 @@ class ResponseWriter final : public Writer {
     Json item = message_item("", "in_progress");
     item["content"] = Json::array();
     return out + added(item) +
-           event("response.content_part.added",
-                 {{"item_id", message_id_}, {"output_index", index_}, {"content_index", 0},
-                  {"part", part_json("")}});
+           event("response.content_part.added", {{"item_id", message_id_},
+                                                 {"output_index", index_},
+                                                 {"content_index", 0},
+                                                 {"part", part_json("")}});
   }
   std::string open_reasoning() {
     if (open_ == Open::kReasoning) return "";
@@ -115,8 +115,8 @@ class ResponseWriter final : public Writer {
       over.update(place);
       Json part = {{"item_id", message_id_}, {"part", part_json(text)}};
       part.update(place);
-      return event("response.output_text.done", over) +
-             event("response.content_part.done", part) + done(message_item(text, "completed"));
+      return event("response.output_text.done", over) + event("response.content_part.done", part) +
+             done(message_item(text, "completed"));
     }
     if (open_ == Open::kReasoning) {
       Json over = {{"item_id", reasoning_id_}, {"text", text}};
@@ -133,7 +133,9 @@ class ResponseWriter final : public Writer {
   }
 
   static Json part_json(const std::string& text) {
-    return {{"type", "output_text"}, {"text", text}, {"annotations", Json::array()},
+    return {{"type", "output_text"},
+            {"text", text},
+            {"annotations", Json::array()},
             {"logprobs", Json::array()}};
   }
   Json message_item(const std::string& text, std::string_view how) const {
@@ -161,18 +163,11 @@ class ResponseWriter final : public Writer {
 
   Json response(const Generation& g, std::string_view how, const Json& output) const {
     const bool over = how != "in_progress";
-    Json json = {{"id", "resp_" + g.id()},
-                 {"object", "response"},
-                 {"created_at", g.created()},
-                 {"status", how},
-                 {"error", nullptr},
-                 {"incomplete_details", nullptr},
-                 {"model", g.host().id},
-                 {"output", output},
-                 {"previous_response_id", nullptr},
-                 {"store", false},
-                 {"truncation", "disabled"},
-                 {"usage", nullptr}};
+    Json json = {
+        {"id", "resp_" + g.id()}, {"object", "response"},     {"created_at", g.created()},
+        {"status", how},          {"error", nullptr},         {"incomplete_details", nullptr},
+        {"model", g.host().id},   {"output", output},         {"previous_response_id", nullptr},
+        {"store", false},         {"truncation", "disabled"}, {"usage", nullptr}};
     json.update(echoed_);
     if (how == "incomplete") json["incomplete_details"] = {{"reason", "max_output_tokens"}};
     if (!over) return json;
@@ -210,11 +205,11 @@ Checked<Json> read_input(const Json& input, Ask& ask) {
       messages.push_back(
           {{"role", "assistant"},
            {"content", ""},
-           {"tool_calls",
-            Json::array({{{"id", item.string("call_id")},
-                          {"type", "function"},
-                          {"function", {{"name", item.string("name")},
-                                        {"arguments", item.string("arguments")}}}}})}});
+           {"tool_calls", Json::array({{{"id", item.string("call_id")},
+                                        {"type", "function"},
+                                        {"function",
+                                         {{"name", item.string("name")},
+                                          {"arguments", item.string("arguments")}}}}})}});
     } else if (type == "function_call_output") {
       messages.push_back({{"role", "tool"},
                           {"tool_call_id", item.string("call_id")},
@@ -222,8 +217,10 @@ Checked<Json> read_input(const Json& input, Ask& ask) {
     } else if (type == "reasoning") {
       ask.warnings.push_back("earlier reasoning in 'input' is left out");
     } else {
-      return refuse(400, fmt::format("'input[{}]' is of type '{}', which this server does not take",
-                                     i, type.substr(0, 60)), "input", "unsupported_value");
+      return refuse(400,
+                    fmt::format("'input[{}]' is of type '{}', which this server does not take", i,
+                                type.substr(0, 60)),
+                    "input", "unsupported_value");
     }
   }
   ASK_OK(check_fields(chat_fields(), {{"messages", messages}}));
@@ -238,15 +235,17 @@ Checked<void> read_tools(const FieldReader& fields, Ask& ask) {
   for (const Json& tool : *tools) {
     const std::string type = FieldReader(tool).string("type");
     if (type != "function")
-      return refuse(400, fmt::format("a tool of type '{}' is not offered here; 'function' is",
-                                     type.substr(0, 60)), "tools", "unsupported_value");
+      return refuse(
+          400,
+          fmt::format("a tool of type '{}' is not offered here; 'function' is", type.substr(0, 60)),
+          "tools", "unsupported_value");
     Json function = tool;
     function.erase("type");
     ask.tools.push_back({{"type", "function"}, {"function", std::move(function)}});
   }
-  ASK_OK(check_fields(chat_fields(), {{"messages", Json::array({{{"role", "user"},
-                                                                 {"content", ""}}})},
-                                      {"tools", ask.tools}}));
+  ASK_OK(check_fields(
+      chat_fields(),
+      {{"messages", Json::array({{{"role", "user"}, {"content", ""}}})}, {"tools", ask.tools}}));
   return {};
 }
 
@@ -270,14 +269,20 @@ Checked<void> responses(Context& context, const Request& request, const Answerin
     messages.push_back({{"role", "system"}, {"content", fields.string("instructions")}});
   messages.insert(messages.end(), input.begin(), input.end());
   Json variables = Json::object();
-  if (const Json* reasoning = fields.find("reasoning"); reasoning && reasoning->contains("effort")) {
+  if (const Json* reasoning = fields.find("reasoning");
+      reasoning && reasoning->contains("effort")) {
     const Json effort = {{"reasoning_effort", (*reasoning)["effort"]}};
     ASK(variables, read_template_variables(&effort));
   }
   ASK_OK(set_chat(context.host, messages, variables, ask));
-  Json echoed = {{"instructions", nullptr}, {"tools", Json::array()}, {"tool_choice", "auto"},
-                 {"parallel_tool_calls", true}, {"temperature", 1.0}, {"top_p", 1.0},
-                 {"max_output_tokens", nullptr}, {"metadata", Json::object()},
+  Json echoed = {{"instructions", nullptr},
+                 {"tools", Json::array()},
+                 {"tool_choice", "auto"},
+                 {"parallel_tool_calls", true},
+                 {"temperature", 1.0},
+                 {"top_p", 1.0},
+                 {"max_output_tokens", nullptr},
+                 {"metadata", Json::object()},
                  {"text", {{"format", {{"type", "text"}}}}}};
   for (const auto& [name, value] : body.items())
     if (echoed.contains(name) && !value.is_null()) echoed[name] = value;

@@ -60,8 +60,10 @@ Checked<void> detokenize(Context& context, const Request& request, const Answeri
   for (const Json& one : body["tokens"]) {
     const f64 id = one.get<f64>();
     if (!(id >= 0 && id < tokenizer->vocab_size()))
-      return refuse(400, fmt::format("token id {} is outside the vocabulary of {}", id,
-                                     tokenizer->vocab_size()), "tokens", "invalid_value");
+      return refuse(
+          400,
+          fmt::format("token id {} is outside the vocabulary of {}", id, tokenizer->vocab_size()),
+          "tokens", "invalid_value");
     ids.push_back(text::TokenId(id));
   }
   const std::string text = tokenizer->decode(ids, true);

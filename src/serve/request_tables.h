@@ -6,15 +6,15 @@
 
 namespace orrery::serve {
 
-[[nodiscard]] Table chat_fields();         // /v1/chat/completions
-[[nodiscard]] Table completion_fields();   // /v1/completions
-[[nodiscard]] Table response_fields();     // /v1/responses
-[[nodiscard]] Table embedding_fields();    // /v1/embeddings
-[[nodiscard]] Table tokenize_fields();     // /tokenize
-[[nodiscard]] Table detokenize_fields();   // /detokenize
-[[nodiscard]] Table message_fields();      // /v1/messages
-[[nodiscard]] Table count_fields();        // /v1/messages/count_tokens
-[[nodiscard]] Table ollama_chat_fields();  // /api/chat
+[[nodiscard]] Table chat_fields();             // /v1/chat/completions
+[[nodiscard]] Table completion_fields();       // /v1/completions
+[[nodiscard]] Table response_fields();         // /v1/responses
+[[nodiscard]] Table embedding_fields();        // /v1/embeddings
+[[nodiscard]] Table tokenize_fields();         // /tokenize
+[[nodiscard]] Table detokenize_fields();       // /detokenize
+[[nodiscard]] Table message_fields();          // /v1/messages
+[[nodiscard]] Table count_fields();            // /v1/messages/count_tokens
+[[nodiscard]] Table ollama_chat_fields();      // /api/chat
 [[nodiscard]] Table ollama_generate_fields();  // /api/generate
 [[nodiscard]] Table ollama_embed_fields();     // /api/embed
 [[nodiscard]] Table ollama_show_fields();      // /api/show

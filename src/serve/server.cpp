@@ -23,10 +23,7 @@ constexpr auto kTuple = asio::as_tuple(asio::use_awaitable);
 class Server::Core {
  public:
   Core(const ServerOptions& options, Handler& handler)
-      : hall_(options, handler),
-        acceptor_(hall_.io),
-        signals_(hall_.io),
-        drain_timer_(hall_.io) {}
+      : hall_(options, handler), acceptor_(hall_.io), signals_(hall_.io), drain_timer_(hall_.io) {}
   ~Core() {
     hall_.workers.join();
     for (Connection* connection : hall_.connections) connection->close();

@@ -37,10 +37,18 @@ std::optional<ToolCall> read_call(std::string_view text) {
 void add_part(const ReplyPart& part, std::string& content, std::string& reasoning,
               std::vector<ToolCall>& calls) {
   switch (part.kind) {
-    case ReplyPart::kContent: content += part.text; break;
-    case ReplyPart::kReasoning: reasoning += part.text; break;
-    case ReplyPart::kCall: calls.push_back({.name = part.text, .arguments = ""}); break;
-    case ReplyPart::kArguments: calls[part.call].arguments += part.text; break;
+    case ReplyPart::kContent:
+      content += part.text;
+      break;
+    case ReplyPart::kReasoning:
+      reasoning += part.text;
+      break;
+    case ReplyPart::kCall:
+      calls.push_back({.name = part.text, .arguments = ""});
+      break;
+    case ReplyPart::kArguments:
+      calls[part.call].arguments += part.text;
+      break;
   }
 }
 
@@ -71,10 +79,14 @@ void ReplyParser::finish(std::vector<ReplyPart>& out) {
 // Goes as far as a state can; true: another may go on.
 bool ReplyParser::step(std::vector<ReplyPart>& out, bool last) {
   switch (state_) {
-    case State::kStart: return start(out, last);
-    case State::kThoughts: return until(kThinkEnd, ReplyPart::kReasoning, State::kText, out, last);
-    case State::kCall: return call(out, last);
-    case State::kText: break;
+    case State::kStart:
+      return start(out, last);
+    case State::kThoughts:
+      return until(kThinkEnd, ReplyPart::kReasoning, State::kText, out, last);
+    case State::kCall:
+      return call(out, last);
+    case State::kText:
+      break;
   }
   if (syntax_.tools) return until(kCall, ReplyPart::kContent, State::kCall, out, last);
   emit(ReplyPart::kContent, held_, out);

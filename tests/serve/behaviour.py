@@ -125,7 +125,7 @@ def biases(server):
 
 
 def logprobs(server):
-    """Log probabilities: of each token, at most 0, best first; a chat's and a completion's agree."""
+    """Log probabilities: one a token, none above 0, best first, and the tokens make the text."""
     whole = ok(server.post(CHAT, {"messages": HI, "max_tokens": 5, "temperature": 0,
                                   "logprobs": True, "top_logprobs": 3}))
     content = whole["choices"][0]["logprobs"]["content"]
@@ -244,7 +244,8 @@ def chunked_request(server):
     head = b"POST /v1/chat/completions HTTP/1.%d\r\nHost: localhost\r\nContent-Type: " \
            b"application/json\r\nConnection: close\r\n"
     parts = b"".join(b"%x;x=y\r\n%s\r\n" % (len(p), p) for p in (body[:5], body[5:]))
-    ok(server.raw(head % 1 + b"Transfer-Encoding: chunked\r\n\r\n" + parts + b"0\r\nX: y\r\n\r\n")[0])
+    ok(server.raw(head % 1 + b"Transfer-Encoding: chunked\r\n\r\n" + parts +
+                  b"0\r\nX: y\r\n\r\n")[0])
     length = b"Content-Length: %d\r\n" % len(body)
     ok(server.raw(head % 1 + length + b"Expect: 100-continue\r\n\r\n" + body)[0])
     ok(server.raw(head % 0 + length + b"\r\n" + body)[0])
@@ -257,7 +258,7 @@ def own_pages(server):
 
 
 def keys(_):
-    """With keys: 401 without one, in the API's style; served by either header; others' pages not."""
+    """With keys: 401 without one, in the API's style; either header will do; no foreign pages."""
     with tempfile.TemporaryDirectory() as folder:
         file = pathlib.Path(folder) / "keys"
         file.write_text("# two\nalice alice-secret-0123456789\n\nbob-has-no-name-0123456789\n")
@@ -274,7 +275,7 @@ def keys(_):
                 ok(server.get(path))
             refused(server.get("/metrics"), 401)
             good = {"authorization": "Bearer alice-secret-0123456789"}
-            refused(server.get("/v1/models", origin="https://evil.example", **good), 403)
+            refused(server.get("/v1/models", origin="https://HOST", **good), 403)
             answer = server.get("/v1/models", origin="https://example.org", **good)
             expect(answer.headers.get("access-control-allow-origin") == "https://example.org",
                    f"{answer.headers}")
@@ -282,7 +283,7 @@ def keys(_):
 
 
 def refuses_to_start(_):
-    """Another address than loopback without keys, a bad key file or a taken port: one clear line."""
+    """No keys for another address, a bad key file, a taken port: one clear line each."""
     with tempfile.TemporaryDirectory() as folder, Server() as other:
         short = pathlib.Path(folder) / "short"
         short.write_text("tooshort\n")
@@ -343,7 +344,8 @@ def drain_ends(_):
         for thread in threads:
             thread.join()
         expect(any(r.status == 503 for r in results), "no 503")
-        expect(any(r.status == 200 and b"shutting down" in r.body for r in results), "no error event")
+        expect(any(r.status == 200 and b"shutting down" in r.body for r in results),
+               "no error event")
 
 
 def queue_full(_):

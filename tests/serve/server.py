@@ -113,7 +113,8 @@ class Server:
         return self.ask("POST", path, body, **headers)
 
     def ask(self, method, path, body=None, timeout=60, **headers):
-        data = body if isinstance(body, bytes) else b"" if body is None else json.dumps(body).encode()
+        data = body if isinstance(body, bytes) else json.dumps(body).encode() if body is not None \
+            else b""
         lines = {"host": f"127.0.0.1:{self.port}", "connection": "close"}
         if body is not None:
             lines["content-type"] = "application/json"

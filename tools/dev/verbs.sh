@@ -31,7 +31,8 @@ prepare_tests() {
   steps 4
   step "packages"
   need_packages build test
-  need_python tools/dev/requirements-format.txt tools/dev/requirements-test.txt
+  need_python tools/dev/requirements-format.txt tools/dev/requirements-test.txt \
+    tools/dev/requirements-serve.txt
   case ${1:-} in tidy | format | shell) return 0 ;; esac
   step "build"
   build_preset release
