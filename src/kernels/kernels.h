@@ -52,7 +52,7 @@ struct AttentionChunk {
   f32* const* value;  // [queries] -> [value_dim], not yet divided by sum
   f32* scratch;       // at least attention_scratch_floats(...) floats, 64-byte aligned
 };
-[[nodiscard]] u64 attention_scratch_floats(u32 queries_max, u32 head_dim, u32 value_dim);
+[[nodiscard]] u64 attention_scratch_floats(u32 value_dim);
 
 struct Kernels {
   Isa isa = Isa::kScalar;
@@ -91,6 +91,8 @@ struct Kernels {
   // Writes a new key and value row into the cache's tile layout (see AttentionChunk).
   void (*store_kv)(KvFormat format, const f32* k, const f32* v, u32 head_dim, u32 value_dim,
                    void* k_tile, void* v_row, u32 lane) = nullptr;
+  // Writes 16 keys of n elements each (2 or 4 bytes) as a tile [n][16] (see AttentionChunk).
+  void (*tile_rows)(const void* const* rows, u32 n, u32 element_bytes, void* tile) = nullptr;
   void (*attend)(const AttentionChunk& chunk) = nullptr;
 
   // One row of a packed matrix as floats [cols]: the embedding of a token.

@@ -226,7 +226,7 @@ AttentionResult run_attention(const Kernels& kernels, const AttentionCase& c) {
     q.push_back(&qs[n * c.head_dim]);
     values.push_back(&result.values[n * c.value_dim]);
   }
-  test::Memory scratch(attention_scratch_floats(queries, c.head_dim, c.value_dim) * 4);
+  test::Memory scratch(attention_scratch_floats(c.value_dim) * 4);
   const AttentionChunk chunk{c.format,          c.head_dim,     c.value_dim,     0.125f,
                              queries,           q.data(),       c.page_tiles,    k_pages.data(),
                              v_pages.data(),    c.begin.data(), c.end.data(),    result.max.data(),
@@ -287,6 +287,24 @@ TEST(Rungs, StoreKvHasTheBytesOfScalar) {
       EXPECT_EQ(k, k2) << what;
       EXPECT_EQ(v, v2) << what;
     }
+}
+
+TEST(Rungs, TileRowsHasTheBytesOfScalar) {
+  const Kernels scalar = *resolve("scalar");
+  std::mt19937 random(4);
+  for (const auto& [what, rung, emulated] : rungs())
+    for (u32 element : {2u, 4u})
+      for (u32 n : {1u, 8u, 16u, 24u, 64u, 576u}) {
+        std::vector<u8> rows(16 * n * element), expected(rows.size()), out(rows.size() + 1, 77);
+        for (u8& byte : rows) byte = u8(random());
+        std::vector<const void*> at;
+        for (u32 row = 0; row < 16; ++row) at.push_back(&rows[row * n * element]);
+        scalar.tile_rows(at.data(), n, element, expected.data());
+        rung.tile_rows(at.data(), n, element, out.data());
+        EXPECT_EQ(out.back(), 77) << what << " n " << n;
+        out.pop_back();
+        EXPECT_EQ(out, expected) << what << " n " << n << " element " << element;
+      }
 }
 
 }  // namespace

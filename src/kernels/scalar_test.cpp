@@ -183,7 +183,7 @@ TEST(ScalarAttention, TwoChunksAreOneSoftmax) {
     f32 max = -INFINITY, sum = 0;
     std::vector<f32> value(value_dim, 0);
     f32* values[] = {value.data()};
-    test::Memory scratch(attention_scratch_floats(1, dim, value_dim) * 4);
+    test::Memory scratch(attention_scratch_floats(value_dim) * 4);
     for (u32 chunk = 0; chunk < 2; ++chunk) {
       const u32 first = chunk ? 0 : begin, last = chunk ? keys - 512 : 512;
       kernels.attend({format, dim, value_dim, 0.1f, 1, queries, page_tiles, &k_pages[4 * chunk],

@@ -86,11 +86,19 @@ void store_kv(KvFormat format, const f32* k, const f32* v, u32 head_dim, u32 val
   for (u32 d = 0; d < value_dim; ++d) store(format, v[d], v_row, d);
 }
 
+void tile_rows(const void* const* rows, u32 n, u32 element_bytes, void* tile) {
+  for (u32 d = 0; d < n; ++d)
+    for (u32 row = 0; row < kKeyTile; ++row)
+      std::memcpy(static_cast<u8*>(tile) + (u64(d) * kKeyTile + row) * element_bytes,
+                  static_cast<const u8*>(rows[row]) + u64(d) * element_bytes, element_bytes);
+}
+
 }  // namespace
 
 void install_attention(Kernels& kernels) {
   kernels.attend = attend;
   kernels.store_kv = store_kv;
+  kernels.tile_rows = tile_rows;
 }
 
 }  // namespace orrery::kernels::scalar
