@@ -95,11 +95,12 @@ Generation::Generation(const ModelHost& host, Metrics& metrics, Ask ask,
 Checked<void> Generation::start() {
   const u32 count = u32(ask_.prompts.size()) * ask_.choices;
   choices_.resize(count);
-  if (ask_.is_chat)
-    for (u32 i = 0; i < count; ++i)
-      parsers_.emplace_back(text::ReplySyntax{
-          .begins_thinking = ask_.begins_thinking,
-          .tools = ask_.tools.is_array() && ask_.tool_choice != ToolChoice::kNone});
+  if (ask_.is_chat) {
+    text::ReplySyntax syntax = text::syntax_of_template(host_.template_source);
+    syntax.begins_thinking = ask_.begins_thinking;
+    syntax.tools = ask_.tools.is_array() && ask_.tool_choice != ToolChoice::kNone;
+    parsers_.assign(count, text::ReplyParser(syntax));
+  }
   std::vector<engine::Ticket> tickets;
   for (u32 i = 0; i < count; ++i) {
     engine::Submission one = ask_.submission;
@@ -149,11 +150,19 @@ void Generation::hear_prompt(u32 index, std::vector<engine::TokenEvent> prompt) 
   choices_[index].prompt = std::move(prompt);
 }
 
+// The text of a control token that belongs to a call of a tool, which a reply's text leaves out.
+std::string Generation::call_mark(text::TokenId id) const {
+  const text::Tokenizer* tokenizer = host_.engine.tokenizer();
+  if (!ask_.tools.is_array() || !tokenizer || !tokenizer->is_special(id)) return "";
+  const std::string_view name = tokenizer->token_name(id);
+  return text::is_call_mark(name) ? std::string(name) : "";
+}
+
 void Generation::hear(u32 index, engine::TokenEvent event) {
   if (over_) return;
   Piece piece;
   if (ask_.is_chat)
-    parsers_[index].push(event.text, piece.parts);
+    parsers_[index].push(call_mark(event.id) + event.text, piece.parts);
   else if (!event.text.empty())
     piece.parts.push_back({text::ReplyPart::kContent, 0, event.text});
   if (ask_.is_chat && parsers_[index].is_thinking()) ++choices_[index].reasoning_tokens;

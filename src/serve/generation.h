@@ -71,6 +71,7 @@ class Generation : public std::enable_shared_from_this<Generation> {
 
  private:
   class Ear;
+  [[nodiscard]] std::string call_mark(text::TokenId id) const;
   void hear(u32 index, engine::TokenEvent event);
   void hear_prompt(u32 index, std::vector<engine::TokenEvent> prompt);
   void hear_end(u32 index, engine::Outcome outcome);

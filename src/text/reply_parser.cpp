@@ -1,15 +1,13 @@
 #include "text/reply_parser.h"
 
 #include <algorithm>
-#include <nlohmann/json.hpp>
+
+#include "text/tool_calls.h"
 
 namespace orrery::text {
 namespace {
 
-using Json = nlohmann::ordered_json;
-
 constexpr std::string_view kThink = "<think>", kThinkEnd = "</think>";
-constexpr std::string_view kCall = "<tool_call>", kCallEnd = "</tool_call>";
 constexpr std::string_view kBlanks = " \t\r\n";
 
 // Length of the longest end of `text` that begins `mark`.
@@ -19,20 +17,25 @@ u64 open_suffix(std::string_view text, std::string_view mark) {
   return 0;
 }
 
-// {"name": ..., "arguments": {...}}; nothing where it is something else.
-std::optional<ToolCall> read_call(std::string_view text) {
-  const Json call = Json::parse(text, nullptr, false);
-  if (!call.is_object() || !call.contains("name") || !call["name"].is_string()) return std::nullopt;
-  ToolCall found{.name = call["name"].get<std::string>(), .arguments = "{}"};
-  for (const char* key : {"arguments", "parameters"})
-    if (call.contains(key))
-      found.arguments = call[key].is_string()
-                            ? call[key].get<std::string>()
-                            : call[key].dump(-1, ' ', false, Json::error_handler_t::replace);
-  return found;
+}  // namespace
+
+ReplySyntax syntax_of_template(std::string_view source) {
+  ReplySyntax syntax;
+  if (source.find(kListBegin) != source.npos) {
+    syntax.call_open = kListBegin;
+    syntax.call_close = kListEnd;
+  } else if (source.find(kBracket) != source.npos) {
+    syntax.call_open = kBracket;
+    syntax.call_close = "";
+  }
+  return syntax;
 }
 
-}  // namespace
+bool is_call_mark(std::string_view token) {
+  return token == kListBegin || token == kListEnd || token == kBracket ||
+         token == kBracketArguments || token == kCallBegin || token == kCallEnd ||
+         token == kSeparator;
+}
 
 void add_part(const ReplyPart& part, std::string& content, std::string& reasoning,
               std::vector<ToolCall>& calls) {
@@ -88,7 +91,7 @@ bool ReplyParser::step(std::vector<ReplyPart>& out, bool last) {
     case State::kText:
       break;
   }
-  if (syntax_.tools) return until(kCall, ReplyPart::kContent, State::kCall, out, last);
+  if (syntax_.tools) return until(syntax_.call_open, ReplyPart::kContent, State::kCall, out, last);
   emit(ReplyPart::kContent, held_, out);
   held_.clear();
   return false;
@@ -128,22 +131,24 @@ bool ReplyParser::until(std::string_view mark, ReplyPart::Kind kind, State next,
 }
 
 bool ReplyParser::call(std::vector<ReplyPart>& out, bool last) {
-  const u64 end = held_.find(kCallEnd);
+  const bool open_ended = syntax_.call_close.empty();
+  const u64 end = open_ended ? held_.npos : held_.find(syntax_.call_close);
   if (end == held_.npos && !last) return false;
   const std::string_view body = std::string_view(held_).substr(0, end);
-  if (const auto found = read_call(body)) {
-    out.push_back({ReplyPart::kCall, calls_, found->name});
-    out.push_back({ReplyPart::kArguments, calls_, found->arguments});
+  const std::vector<ToolCall> found = read_tool_calls(body);
+  for (const ToolCall& one : found) {
+    out.push_back({ReplyPart::kCall, calls_, one.name});
+    out.push_back({ReplyPart::kArguments, calls_, one.arguments});
     ++calls_;
-  } else {
-    trim_ = false;
-    emit(ReplyPart::kContent, kCall, out);
-    emit(ReplyPart::kContent, body, out);
-    if (end != held_.npos) emit(ReplyPart::kContent, kCallEnd, out);
   }
-  held_.erase(0, end == held_.npos ? end : end + kCallEnd.size());
+  if (found.empty()) {
+    emit(ReplyPart::kContent, syntax_.call_open, out);
+    emit(ReplyPart::kContent, body, out);
+    if (end != held_.npos) emit(ReplyPart::kContent, syntax_.call_close, out);
+  }
+  held_.erase(0, end == held_.npos ? end : end + syntax_.call_close.size());
   state_ = State::kText;
-  trim_ = true;
+  trim_ = !found.empty();  // blanks between calls are no text
   return !held_.empty() || !last;
 }
 

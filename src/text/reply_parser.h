@@ -32,7 +32,16 @@ void add_part(const ReplyPart& part, std::string& content, std::string& reasonin
 struct ReplySyntax {
   bool begins_thinking = false;  // the prompt has opened the thoughts
   bool tools = false;            // calls are looked for
+  // What stands around calls; no end: they go to the end of the reply.
+  std::string call_open = "<tool_call>", call_close = "</tool_call>";
 };
+
+// The way in which a model whose chat template this is has learnt to write calls.
+[[nodiscard]] ReplySyntax syntax_of_template(std::string_view source);
+
+// Whether a control token of this name belongs to a call; its text must reach the parser, although
+// control tokens are left out of a reply.
+[[nodiscard]] bool is_call_mark(std::string_view token);
 
 class ReplyParser {
  public:

@@ -200,5 +200,6 @@ def langchain_client(server):
 
 def tests(server):
     for test in (openai_chat, openai_completions, openai_tools, openai_responses,
-                 openai_embeddings, anthropic_messages, ollama_client, litellm_client, langchain_client):
+                 openai_embeddings, anthropic_messages,
+                 ollama_client, litellm_client, langchain_client):
         yield test.__doc__, lambda t=test: t(server)
