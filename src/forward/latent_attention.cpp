@@ -72,7 +72,7 @@ void turn_and_store(const Step& step, u32 layer, const LatentAttention& a) {
 template <typename KeyAt>
 void gather_keys(const Step& step, u32 layer, const LatentAttention& a, u32 sequence, u32 count,
                  KeyAt key_at) {
-  const u32 element = kernels::kv_element_bytes(step.cache.format());
+  const u32 element = step.cache.latent_element_bytes();
   u8* tile = step.mine().key_tiles;
   for (u32 first = 0; first < count; first += kKeyTile) {
     const void *latents[kKeyTile], *rotary[kKeyTile];
@@ -105,10 +105,9 @@ void attend_item(const Step& step, u32 layer, const Item& item, const LatentAtte
   Queries queries;
   add_queries(step, item, a, queries, {});
   const u64 last = queries.visible[queries.count - 1].end;
-  const u64 page_bytes =
-      u64(kPageTokens) * a.cached_dim() * kernels::kv_element_bytes(step.cache.format());
+  const u64 page_bytes = u64(kPageTokens) * a.cached_dim() * step.cache.latent_element_bytes();
   attend(
-      step, queries, {a.cached_dim(), a.kv_rank, a.scale},
+      step, queries, {a.cached_dim(), a.kv_rank, a.scale, step.cache.latent_format()},
       [&](u64 start, u32 pages, ChunkPages& to) {
         gather_keys(step, layer, a, item.run.sequence, u32(std::min<u64>(last - start, kKeyChunk)),
                     [&](u32 n) { return u32(start) + n; });
@@ -126,10 +125,10 @@ void attend_chosen(const Step& step, u32 layer, const Item& item, const LatentAt
   const u32 count = step.scratch.index_counts[row];
   Queries queries;
   add_queries(step, item, a, queries, {0, count});
-  const u64 element = kernels::kv_element_bytes(step.cache.format());
+  const u64 element = step.cache.latent_element_bytes();
   const u64 page_bytes = u64(kPageTokens) * a.cached_dim() * element;
   const u64 row_bytes = a.kv_rank * element;
-  attend(step, queries, {a.cached_dim(), a.kv_rank, a.scale},
+  attend(step, queries, {a.cached_dim(), a.kv_rank, a.scale, step.cache.latent_format()},
          [&](u64 start, u32 pages, ChunkPages& to) {
            const u32 here = u32(std::min<u64>(count - start, kKeyChunk));
            const auto key_at = [&](u32 n) { return chosen[start + n]; };

@@ -51,8 +51,6 @@ Result<Kernels> resolve_from_environment() {
   return kernels;
 }
 
-u32 kv_element_bytes(KvFormat format) { return format == KvFormat::kF32 ? 4 : 2; }
-
 u64 attention_scratch_floats(u32 value_dim) {
   return u64(kQueryGroups) * kQueryTileMax * (kScoreStride + value_sum_stride(value_dim));
 }

@@ -15,6 +15,7 @@
 #include "base/error.h"
 #include "base/format.h"
 #include "kernels/activations.h"
+#include "kernels/kv_format.h"
 #include "kernels/packed.h"
 
 namespace orrery::kernels {
@@ -24,17 +25,13 @@ inline constexpr u32 kIsaCount = 5;
 [[nodiscard]] std::string_view name(Isa isa);  // "scalar", "avx2", "avx_vnni", "avx512", ...
 [[nodiscard]] bool cpu_has(Isa isa);  // CPUID and the operating system's permission (XGETBV)
 
-enum class KvFormat : u8 { kF16, kBf16, kF32 };
-[[nodiscard]] u32 kv_element_bytes(KvFormat format);
-
-// A tile of keys is 16 positions; a chunk is 512. Attention is defined as: within a chunk (aligned
+// A chunk of keys is 512 positions. Attention is defined as: within a chunk (aligned
 // to multiples of 512 of the absolute position) a single softmax over its visible keys; the chunks
 // are then combined left to right. So no split of the work can change a bit (forward/attention.h).
-inline constexpr u32 kKeyTile = 16;
 inline constexpr u32 kKeyChunk = 512;
 
-// One query head against one chunk of one KV head. Shapes: K is stored [tile][head_dim][16 keys],
-// V is stored [key][value_dim]; both in KvFormat, both contiguous within a page of the cache.
+// One query head against one chunk of one KV head. Keys lie in tiles and values in rows of a
+// KvFormat (kv_format.h), both contiguous within a page of the cache.
 struct AttentionChunk {
   KvFormat format;
   u32 head_dim, value_dim;  // multiples of 8
@@ -42,8 +39,8 @@ struct AttentionChunk {
   u32 queries;          // how many queries are answered together; they share all keys of the pages
   const f32* const* q;  // [queries] -> [head_dim]
   u32 page_tiles;       // 16-key tiles in a page of the cache
-  const void* const* k_pages;  // pages of this chunk, in order: [page_tiles][head_dim][16]
-  const void* const* v_pages;  // [page_tiles * 16][value_dim]
+  const void* const* k_pages;  // pages of this chunk, in order: [page_tiles] tiles
+  const void* const* v_pages;  // [page_tiles * 16] rows
   const u32* key_begin;        // [queries] first visible key, relative to the chunk, 0 .. 512
   const u32* key_end;          // [queries] one past the last visible key, relative to the chunk
   // In and out, the running softmax of each query (start: max = -inf, sum = 0, value = 0):

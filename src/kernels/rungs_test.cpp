@@ -200,23 +200,22 @@ struct AttentionResult {
 
 AttentionResult run_attention(const Kernels& kernels, const AttentionCase& c) {
   const u32 pages = 32 / c.page_tiles, keys_each = c.page_tiles * 16, queries = u32(c.begin.size());
-  const u64 element = kv_element_bytes(c.format);
+  const u64 tile = key_tile_bytes(c.format, c.head_dim), row = kv_row_bytes(c.format, c.value_dim);
   const u32 last = *std::max_element(c.end.begin(), c.end.end());
   const auto ks = test::activation_values(512, c.head_dim, Data::kRandom, 1);
   const auto vs = test::activation_values(512, c.value_dim, Data::kRandom, 2);
   std::vector<std::vector<u8>> k(pages), v(pages);
   std::vector<const void*> k_pages, v_pages;
   for (u32 p = 0; p < pages; ++p) {
-    k[p].assign(keys_each * c.head_dim * element, 0xff);  // NaN in every format
-    v[p].assign(keys_each * c.value_dim * element, 0xff);
+    k[p].assign(c.page_tiles * tile, 0xff);  // NaN in every format
+    v[p].assign(keys_each * row, 0xff);
     k_pages.push_back(k[p].data());
     v_pages.push_back(v[p].data());
   }
   for (u32 key = 0; key < last; ++key)
     kernels.store_kv(c.format, &ks[key * c.head_dim], &vs[key * c.value_dim], c.head_dim,
-                     c.value_dim,
-                     k[key / keys_each].data() + key % keys_each / 16 * 16 * c.head_dim * element,
-                     v[key / keys_each].data() + key % keys_each * c.value_dim * element, key % 16);
+                     c.value_dim, k[key / keys_each].data() + key % keys_each / 16 * tile,
+                     v[key / keys_each].data() + key % keys_each * row, key % 16);
   const auto qs = test::activation_values(queries, c.head_dim, Data::kRandom, 3);
   AttentionResult result{std::vector<f32>(queries, -INFINITY), std::vector<f32>(queries, 0),
                          std::vector<f32>(queries * c.value_dim, 0)};
@@ -250,10 +249,12 @@ void compare_attention(const AttentionCase& c) {
 }
 
 TEST(Rungs, AttentionHasTheBitsOfScalar) {
-  for (KvFormat format : {KvFormat::kF16, KvFormat::kBf16, KvFormat::kF32})
-    for (u32 dim : {8u, 24u, 64u, 80u, 128u})
+  for (KvFormat format : kKvFormats)
+    for (u32 dim : {8u, 24u, 64u, 80u, 128u}) {
+      if (dim % kv_dim_grain(format)) continue;
       for (u32 queries = 1; queries <= 15; ++queries) {
-        AttentionCase c{format, dim, dim == 80 ? 40 : dim, queries % 2 ? 4u : 32u, {}, {}};
+        const u32 value_dim = dim == 80 ? 40 / kv_dim_grain(format) * kv_dim_grain(format) : dim;
+        AttentionCase c{format, dim, value_dim, queries % 2 ? 4u : 32u, {}, {}};
         for (u32 n = 0; n < queries;
              ++n) {  // causal, tile edges, a window, and queries that see nothing
           const u32 end = std::min(512u, 5 + 37 * queries + n / 3);
@@ -262,6 +263,7 @@ TEST(Rungs, AttentionHasTheBitsOfScalar) {
         }
         compare_attention(c);
       }
+    }
 }
 
 TEST(Rungs, AttentionAtTileAndChunkEdges) {

@@ -18,18 +18,48 @@ namespace {
 
 static_assert(kQueryTile <= kQueryTileMax);
 
+// What a format's keys and values are in registers. Keys come in groups of up to kKvGroup of d.
 template <KvFormat kFormat>
 struct Kv {
-  static constexpr u32 kBytes = kFormat == KvFormat::kF32 ? 4 : 2;
+  static constexpr KvFormat kIs = kFormat;
+  static constexpr u64 kStep = kKeyTile * kv_value_bits(kFormat) / 8;  // bytes of one d of a tile
+  static constexpr u64 kGroupBytes = kKeyTile * kv_row_bytes(kFormat, kKvGroup);
+
+  ORRERY_INLINE static F32x16 group_scale(const u8* group) {
+    if constexpr (is_rounded(kFormat)) return load_f16(group);
+    return splat(0);
+  }
+  // d: within the group.
+  ORRERY_INLINE static F32x16 keys(const u8* group, u64 d, F32x16 scale) {
+    if constexpr (kFormat == KvFormat::kQ8)
+      return to_f32(widen_i8(group + 2 * kKeyTile + d * kStep)) * scale;
+    if constexpr (kFormat == KvFormat::kQ4) {
+      const I32x16 both = widen_u8(group + 2 * kKeyTile + d / 2 * kKeyTile);
+      const I32x16 q = d % 2 ? shift_right<4>(both) : and_each(both, 15);
+      return to_f32(q - splat_i32(8)) * scale;
+    }
+    return load16(group + d * kStep);
+  }
+  // Elements d .. d + 15 of a row of `dim` values.
+  ORRERY_INLINE static F32x16 values(const u8* row, u32 dim, u32 d) {
+    if constexpr (!is_rounded(kFormat)) return load16(row + u64(d) * kv_value_bits(kFormat) / 8);
+    const F32x16 scale = splat_f16(row + dim * kv_value_bits(kFormat) / 8 + d / kKvGroup * 2);
+    if constexpr (kFormat == KvFormat::kQ8) return to_f32(widen_i8(row + d)) * scale;
+    return to_f32(widen_nibbles(row + d / 2) - splat_i32(8)) * scale;
+  }
+  // Elements d .. d + 7; the upper lanes are zero. Formats with groups have no such rest.
+  ORRERY_INLINE static F32x16 half_values(const u8* row, u32 d) {
+    if constexpr (kFormat == KvFormat::kF32) return load_8(reinterpret_cast<const f32*>(row) + d);
+    if constexpr (kFormat == KvFormat::kF16) return load_8_f16(row + 2 * u64(d));
+    if constexpr (kFormat == KvFormat::kBf16) return load_8_bf16(row + 2 * u64(d));
+    return splat(0);
+  }
+
+ private:
   ORRERY_INLINE static F32x16 load16(const u8* from) {
     if constexpr (kFormat == KvFormat::kF32) return load(reinterpret_cast<const f32*>(from));
     if constexpr (kFormat == KvFormat::kF16) return load_f16(from);
-    if constexpr (kFormat == KvFormat::kBf16) return load_bf16(from);
-  }
-  ORRERY_INLINE static F32x16 load8(const u8* from) {  // the upper lanes are zero
-    if constexpr (kFormat == KvFormat::kF32) return load_8(reinterpret_cast<const f32*>(from));
-    if constexpr (kFormat == KvFormat::kF16) return load_8_f16(from);
-    if constexpr (kFormat == KvFormat::kBf16) return load_8_bf16(from);
+    return load_bf16(from);
   }
 };
 
@@ -102,15 +132,28 @@ ORRERY_INLINE void score_tiles(const KeyTiles& keys, const f32* const (&q)[kQuer
     ORRERY_UNROLL
     for (u32 t = 0; t < kTiles; ++t) sums[n][t] = splat(0);
   }
-  constexpr u64 kStep = kKeyTile * Format::kBytes;
-  for (u64 d = 0; d < keys.chunk.head_dim; ++d) {
+  const auto add = [&](u64 first, u64 d, const F32x16(&scales)[kTiles]) ORRERY_INLINE_LAMBDA {
     ORRERY_UNROLL
     for (u32 t = 0; t < kTiles; ++t) {
-      const F32x16 tile_keys = Format::load16(k[t] + d * kStep);
-      __builtin_prefetch(ahead[t] + d * kStep);
+      const F32x16 tile_keys = Format::keys(k[t], d, scales[t]);
+      __builtin_prefetch(ahead[t] + (first + d) * Format::kStep);
       ORRERY_UNROLL
-      for (u32 n = 0; n < kQueries; ++n) sums[n][t] = fma(splat(q[n][d]), tile_keys, sums[n][t]);
+      for (u32 n = 0; n < kQueries; ++n)
+        sums[n][t] = fma(splat(q[n][first + d]), tile_keys, sums[n][t]);
     }
+  };
+  const u64 dim = keys.chunk.head_dim, group = is_rounded(Format::kIs) ? kKvGroup : dim;
+  for (u64 first = 0; first < dim; first += group) {
+    F32x16 scales[kTiles];
+    ORRERY_UNROLL
+    for (u32 t = 0; t < kTiles; ++t) scales[t] = Format::group_scale(k[t]);
+    const u64 count = dim - first < group ? dim - first : group;
+    for (u64 d = 0; d < count; d += 2) {  // an even and an odd d share bytes of four bits
+      add(first, d, scales);
+      add(first, d + 1, scales);
+    }
+    ORRERY_UNROLL
+    for (u32 t = 0; t < kTiles; ++t) k[t] += Format::kGroupBytes;
   }
   ORRERY_UNROLL
   for (u32 n = 0; n < kQueries; ++n) {
@@ -129,7 +172,7 @@ __attribute__((noinline)) void score_page(const AttentionChunk& chunk, const Que
   const f32* q[kQueries];
   ORRERY_UNROLL
   for (u32 n = 0; n < kQueries; ++n) q[n] = chunk.q[group.query[n]];
-  const KeyTiles keys{chunk, u64(chunk.head_dim) * kKeyTile * Format::kBytes,
+  const KeyTiles keys{chunk, key_tile_bytes(Format::kIs, chunk.head_dim),
                       (group.last_key + kKeyTile - 1) / kKeyTile};
   u32 tile = max_of(begin, group.first_key / kKeyTile);
   end = min_of(end, keys.end);
@@ -187,11 +230,12 @@ template <class Format, u32 kQueries, u32 kSpan, bool kHalf, bool kFirst>
 ORRERY_INLINE void add_values(const ValueRows& rows, const QueryGroup& group, u32 d) {
   const f32* weights = group.scores;
   const u32 sums_stride = value_sum_stride(rows.chunk.value_dim);
-  const u8* first = rows.first + d * Format::kBytes;
-  const auto row = [&](u32 key)
-                       ORRERY_INLINE_LAMBDA { return first + (key - rows.begin) * rows.row_bytes; };
-  const auto load_value = [](const u8* from, u32 s) ORRERY_INLINE_LAMBDA {
-    return kHalf ? Format::load8(from) : Format::load16(from + 16 * s * Format::kBytes);
+  const auto row = [&](u32 key) ORRERY_INLINE_LAMBDA {
+    return rows.first + (key - rows.begin) * rows.row_bytes;
+  };
+  const auto load_value = [&](const u8* from, u32 s) ORRERY_INLINE_LAMBDA {
+    return kHalf ? Format::half_values(from, d)
+                 : Format::values(from, rows.chunk.value_dim, d + 16 * s);
   };
   F32x16 sums[kQueries][kSpan];
   const auto add_alone = [&](u32 n, u32 begin, u32 end) ORRERY_INLINE_LAMBDA {
@@ -256,7 +300,7 @@ ORRERY_INLINE void add_rows(const ValueRows& rows, const QueryGroup& group) {
 template <class Format, u32 kQueries>
 __attribute__((noinline)) void value_page(const AttentionChunk& chunk, const QueryGroup& group,
                                           u32 number) {
-  const u64 row_bytes = u64(chunk.value_dim) * Format::kBytes;
+  const u64 row_bytes = kv_row_bytes(Format::kIs, chunk.value_dim);
   const u32 page_keys = chunk.page_tiles * kKeyTile;
   const u32 end = min_of(group.last_key, (number + 1) * page_keys);
   const u32 step = max_of(8, u32(kValueBytes / row_bytes));
@@ -362,6 +406,10 @@ void attend(const AttentionChunk& chunk) {
       return attend_in<Kv<KvFormat::kF16>>(chunk);
     case KvFormat::kBf16:
       return attend_in<Kv<KvFormat::kBf16>>(chunk);
+    case KvFormat::kQ8:
+      return attend_in<Kv<KvFormat::kQ8>>(chunk);
+    case KvFormat::kQ4:
+      return attend_in<Kv<KvFormat::kQ4>>(chunk);
   }
 }
 
@@ -375,6 +423,8 @@ ORRERY_INLINE void convert(KvFormat format, const f32* from, u32 count, void* to
 
 void store_kv(KvFormat format, const f32* k, const f32* v, u32 head_dim, u32 value_dim,
               void* k_tile, void* v_row, u32 lane) {
+  if (is_rounded(format))
+    return store_rounded_kv(format, k, v, head_dim, value_dim, k_tile, v_row, lane);
   alignas(64) u8 piece[64];
   const u32 bytes = format == KvFormat::kF32 ? 4 : 2;
   u8* keys = static_cast<u8*>(k_tile) + lane * bytes;
