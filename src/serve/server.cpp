@@ -1,6 +1,7 @@
 #include "serve/server.h"
 
 #include <fmt/format.h>
+#include <sys/resource.h>
 
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/co_spawn.hpp>
@@ -18,6 +19,14 @@ namespace {
 using boost::system::error_code;
 constexpr auto kTuple = asio::as_tuple(asio::use_awaitable);
 
+// Each connection is a file; the soft limit of many systems is 1,024 of them.
+void raise_file_limit() {
+  rlimit limit{};
+  if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur == limit.rlim_max) return;
+  limit.rlim_cur = limit.rlim_max;
+  (void)setrlimit(RLIMIT_NOFILE, &limit);
+}
+
 }  // namespace
 
 class Server::Core {
@@ -32,6 +41,7 @@ class Server::Core {
   }
 
   Result<void> listen() {
+    raise_file_limit();
     error_code error;
     Tcp::resolver resolver(hall_.io);
     const auto found = resolver.resolve(hall_.options.host, std::to_string(hall_.options.port),
@@ -62,6 +72,8 @@ class Server::Core {
     wait_for_signal();
     asio::co_spawn(hall_.io, accept(), asio::detached);
     hall_.io.run();
+    hall_.workers.stop();  // what still waits there would ask a handler that may be gone
+    hall_.workers.join();
   }
 
   u16 port_ = 0;
