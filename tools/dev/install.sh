@@ -23,8 +23,7 @@ need_packages() {
   have dpkg-query ||
     die "./dev installs Debian packages; elsewhere install those of tools/dev/packages.txt"
   local group name command names=() missing=() release
-  # shellcheck disable=SC1091  # of the system
-  release=$(. /etc/os-release && echo "${VERSION_ID:-13}")
+  release=$(sed -n 's/^VERSION_ID="\{0,1\}\([0-9]*\).*/\1/p' /etc/os-release)
   if [[ $release != 12 ]]; then release=13; fi  # what is newer has the names of 13
   while read -r group name command; do
     if [[ " $* " != *" $group "* ]] || { [[ -n $command ]] && have "$command"; }; then continue; fi
