@@ -76,6 +76,8 @@ std::string speed_line(const Reply& reply, const Conversation& chat) {
       break;
     case Finish::kStopToken:
     case Finish::kStopText:
+    case Finish::kDeadline:  // these two are the server's
+    case Finish::kError:
       break;
   }
   return line;

@@ -149,6 +149,12 @@ Result<void> Engine::pass(const forward::Batch& batch) {
   return {};
 }
 
+void Engine::final_hidden(u32 index, std::span<f32> out) {
+  kernels_.rms_norm(scratch_.residual + u64(index) * model_.spec.dim,
+                    model_.weights.whole.vector(model::Role::kOutputNorm), out.data(),
+                    model_.spec.dim, model_.spec.norm_eps);
+}
+
 void Engine::watch(trace::TapOn* tap, trace::Subscription subscription) {
   tap_ = tap;
   subscription_ = subscription;

@@ -62,7 +62,16 @@ struct BatchRequest {
   GenerateRequest request;
 };
 
-enum class Finish : u8 { kStopToken, kStopText, kLength, kContextFull, kCancelled };
+enum class Finish : u8 {
+  kStopToken,
+  kStopText,
+  kLength,
+  kContextFull,
+  kCancelled,
+  kDeadline,  // the time that it was given is over
+  kError
+};
+inline constexpr u32 kFinishCount = 7;
 [[nodiscard]] std::string_view name(Finish finish);
 
 struct Reply {
@@ -155,6 +164,8 @@ class Engine {
 
   // One pass over any batch, for benches and tests; the logits are in scratch().
   [[nodiscard]] Result<void> pass(const forward::Batch& batch);
+  // Of the last pass's token `index` of the batch: what the output matrix reads [dim].
+  void final_hidden(u32 index, std::span<f32> out);
   [[nodiscard]] forward::Scratch& scratch() { return scratch_; }
   [[nodiscard]] forward::KvCache& cache() { return cache_; }
   [[nodiscard]] u32 number(const Sequence& sequence) const { return sequence.number_; }

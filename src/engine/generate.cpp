@@ -27,6 +27,10 @@ std::string_view name(Finish finish) {
       return "context_full";
     case Finish::kCancelled:
       return "cancelled";
+    case Finish::kDeadline:
+      return "deadline";
+    case Finish::kError:
+      return "error";
   }
   return "";
 }

@@ -10,6 +10,7 @@ GrowingReply::GrowingReply(const Engine& engine, const GenerateRequest& request,
       request_(&request),
       sampler_(std::move(sampler)),
       history_(std::move(history)),
+      prompt_count_(history_.size()),
       stop_text_(request.stops) {
   history_.reserve(engine.context() + 1);
   if (engine.tokenizer()) detokenizer_.emplace(*engine.tokenizer());
@@ -22,7 +23,7 @@ Result<GrowingReply> GrowingReply::make(const Engine& engine, const GenerateRequ
 }
 
 Result<void> GrowingReply::choose(std::span<const f32> logits) {
-  TRY(chosen_, sampler_.sample(logits, history_));
+  TRY(chosen_, sampler_.sample(logits, history_, prompt_count_));
   return {};
 }
 

@@ -51,7 +51,7 @@ class StopText {
 
 class GrowingReply {
  public:
-  // `history`: all tokens before the reply, for penalties.
+  // `history`: all tokens before the reply, for penalties. `request` must outlive it.
   [[nodiscard]] static Result<GrowingReply> make(const Engine& engine,
                                                  const GenerateRequest& request,
                                                  std::vector<text::TokenId> history);
@@ -59,9 +59,12 @@ class GrowingReply {
   // Draws the next token.
   [[nodiscard]] Result<void> choose(std::span<const f32> logits);
   [[nodiscard]] text::TokenId chosen() const { return chosen_; }
+  // All tokens: those before the reply, and the reply's so far.
+  [[nodiscard]] const std::vector<text::TokenId>& history() const { return history_; }
   // Takes the chosen token into the reply, or sees that it ends there: then false. `length`: tokens
   // of the sequence that are in the cache.
   [[nodiscard]] bool take(u32 length, const OnToken& on_token);
+  [[nodiscard]] Finish ended() const { return reply_.finish; }  // why take() said false
   // What was held back, and the reply.
   [[nodiscard]] Reply finish(const OnToken& on_token);
 
@@ -73,6 +76,7 @@ class GrowingReply {
   const GenerateRequest* request_;
   forward::Sampler sampler_;
   std::vector<text::TokenId> history_;
+  u64 prompt_count_;  // of the history; the presence and frequency penalties count the reply only
   std::optional<text::Detokenizer> detokenizer_;
   StopText stop_text_;
   text::TokenId chosen_ = 0;
