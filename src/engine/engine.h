@@ -35,7 +35,7 @@ struct EngineOptions {
   u32 chunk = 512;     // tokens of a prompt that are computed together; no part of any result
   u32 logit_rows = 1;  // logits that one pass can give (for score())
   u32 sequences = 1;
-  PackOptions packs;  // packed weights kept on disk; without a folder: none
+  PackOptions packs = {};  // packed weights kept on disk; without a folder: none
   Progress* progress = nullptr;
 };
 inline constexpr u32 kContextDefault = 8192;
