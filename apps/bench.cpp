@@ -83,8 +83,8 @@ Result<void> play(Engine& engine, engine::Meter& meter, const Contest& contest, 
   row.measured = meter.result();
   if (contest.program.empty() || row.measured.options.columns > 1) return {};
   for (const RivalWay& way : kRivalWays) {
-    const auto speed = run_rival(contest.program, contest.model, way, row.measured.options,
-                                 engine.thread_count());
+    const auto speed =
+        run_rival(contest.program, contest.model, way, row.measured.options, engine.thread_count());
     if (!speed) return at(contest.program + " with " + way.name, speed.error());
     row.rivals[way.name].push_back(*speed);
   }
@@ -136,10 +136,9 @@ void print_header(const Engine& engine, const Start& start, bool with_rival) {
   print(fmt::format(
       "{0}{1}{2}  {3}{4}\nfirst token {5:.2f} s after the start, weights {6}; memory at most {7} "
       "MiB, {8} more than packed weights, keys and values{2}\n\n",
-      s.strong, engine.checkpoint().path().filename().string(), s.reset, s.dim,
-      subtitle_of(engine), start.first_token_seconds,
-      start.from_pack ? "mapped from the cache" : "packed anew", start.memory_peak >> 20,
-      more >> 20));
+      s.strong, engine.checkpoint().path().filename().string(), s.reset, s.dim, subtitle_of(engine),
+      start.first_token_seconds, start.from_pack ? "mapped from the cache" : "packed anew",
+      start.memory_peak >> 20, more >> 20));
   print(header_line(with_rival));
 }
 
@@ -217,7 +216,8 @@ Command add_bench(CLI::App& program) {
       ->check(CLI::Range(1u, 1000u));
   command->add_option("--against", flags->against,
                       "llama-bench=PATH: takes turns with that program, for paired ratios");
-  command->add_option("--svg", flags->svg, "Draw the rows, and speed against depth, into this file");
+  command->add_option("--svg", flags->svg,
+                      "Draw the rows, and speed against depth, into this file");
   command->add_flag("--json", flags->json, "Print the results as JSON");
   command->add_flag("--no-probe", flags->no_probe,
                     "Do not measure what the machine can do beside it");

@@ -24,10 +24,17 @@ constexpr const char* kStyle =
 std::string escaped(std::string_view text) {
   std::string out;
   for (const char c : text) switch (c) {
-      case '&': out += "&amp;"; break;
-      case '<': out += "&lt;"; break;
-      case '>': out += "&gt;"; break;
-      default: out += u8(c) < 32 ? ' ' : c;
+      case '&':
+        out += "&amp;";
+        break;
+      case '<':
+        out += "&lt;";
+        break;
+      case '>':
+        out += "&gt;";
+        break;
+      default:
+        out += u8(c) < 32 ? ' ' : c;
     }
   return out;
 }
@@ -38,7 +45,9 @@ std::string text_at(f64 x, f64 y, std::string_view words, std::string_view attri
 }
 
 // A reply is bound by reading, a prompt by arithmetic; the longer of the two is what binds.
-f64 share_of_limit(const Row& row) { return std::max(row.read_share().median, row.peak_share().median); }
+f64 share_of_limit(const Row& row) {
+  return std::max(row.read_share().median, row.peak_share().median);
+}
 
 // One bar a test: how far it is from its limit, and a tick where the peer stands.
 std::string bars(std::span<const Row> rows) {
@@ -57,8 +66,9 @@ std::string bars(std::span<const Row> rows) {
                        kLeft, y, length);
     std::string words = fmt::format("{:.1f} tok/s", row.tokens_per_second().median);
     if (probed)
-      words += fmt::format(" · {:.0f} % of {}", 100 * share,
-                           row.read_share().median >= row.peak_share().median ? "reading" : "arithmetic");
+      words += fmt::format(
+          " · {:.0f} % of {}", 100 * share,
+          row.read_share().median >= row.peak_share().median ? "reading" : "arithmetic");
     if (const auto rival = rival_of(row)) {
       words += fmt::format(" · {:.2f}x peer", rival->ratio.median);
       const f64 at = kLeft + std::min(kBarWidth, length / rival->ratio.median);
@@ -104,7 +114,8 @@ std::string chart(const std::string& name, const Curve& curve, f64 top) {
     return kLeft + kChartWidth * row.measured.options.depth / depth_max;
   };
   const auto y_of = [&](f64 speed) { return bottom - (kChartHeight - 20) * speed / speed_max; };
-  std::string out = text_at(kLeft, top - 8, name + ": tokens a second, by the tokens that are in the cache already");
+  std::string out = text_at(
+      kLeft, top - 8, name + ": tokens a second, by the tokens that are in the cache already");
   out += fmt::format("<path class='axis' d='M{0} {1}V{2}H{3}'/>\n", kLeft, top, bottom,
                      kLeft + kChartWidth);
   std::string ours, peer;

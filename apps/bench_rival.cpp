@@ -48,7 +48,8 @@ std::string last_line(const std::string& text) {
   const std::size_t end = text.find_last_not_of("\n ");
   if (end == std::string::npos) return "no message";
   const std::size_t begin = text.find_last_of('\n', end);
-  return text.substr(begin == std::string::npos ? 0 : begin + 1, std::min<std::size_t>(end - begin, 200));
+  return text.substr(begin == std::string::npos ? 0 : begin + 1,
+                     std::min<std::size_t>(end - begin, 200));
 }
 
 // stdout of a program that ends well.
@@ -72,8 +73,7 @@ Result<std::string> output_of(std::vector<std::string> words) {
   const auto start = std::chrono::steady_clock::now();
   while (::waitpid(child, &status, WNOHANG) == 0) {
     std::this_thread::sleep_for(std::chrono::milliseconds(5));
-    if (std::chrono::duration<f64>(std::chrono::steady_clock::now() - start).count() <
-        kSecondsMax)
+    if (std::chrono::duration<f64>(std::chrono::steady_clock::now() - start).count() < kSecondsMax)
       continue;
     ::kill(child, SIGKILL);
     ::waitpid(child, &status, 0);
@@ -99,18 +99,31 @@ Result<std::string> rival_program(const std::string& against) {
 Result<f64> run_rival(const std::string& program, const std::string& model, const RivalWay& way,
                       const engine::MeasureOptions& options, u32 threads) {
   const std::string tokens = std::to_string(options.tokens);
-  std::vector<std::string> words = {program, "-m", model, "-p", options.prompt ? tokens : "0",
-                                    "-n", options.prompt ? "0" : tokens, "-d",
-                                    std::to_string(options.depth), "-t", std::to_string(threads),
-                                    "-fa", "1", "-r", "1", "-o", "json"};
+  std::vector<std::string> words = {program,
+                                    "-m",
+                                    model,
+                                    "-p",
+                                    options.prompt ? tokens : "0",
+                                    "-n",
+                                    options.prompt ? "0" : tokens,
+                                    "-d",
+                                    std::to_string(options.depth),
+                                    "-t",
+                                    std::to_string(threads),
+                                    "-fa",
+                                    "1",
+                                    "-r",
+                                    "1",
+                                    "-o",
+                                    "json"};
   words.insert(words.end(), way.arguments.begin(), way.arguments.end());
   TRY(const std::string out, output_of(std::move(words)));
   const std::size_t begin = out.find('[');
   if (begin == std::string::npos) return fail("printed no results");
   TRY(const Json rows, parse_json(std::string_view(out).substr(begin)));
   if (!rows.is_array() || rows.empty() || !rows[0].is_object() ||
-      !rows[0].value("avg_ts", Json()).is_number())
-    return fail("printed results without avg_ts");
+      !rows[0].value("avg_ts", Json()).is_number() || !(rows[0]["avg_ts"].get<f64>() > 0))
+    return fail("printed results without a speed in avg_ts");
   return rows[0]["avg_ts"].get<f64>();
 }
 

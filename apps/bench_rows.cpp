@@ -35,8 +35,7 @@ Result<void> Limits::probe(engine::Engine& engine) {
   read = std::max(read, bandwidth);
   for (u32 kind = 0; kind < kernels::kDotKindCount; ++kind)
     peak[kind] = std::max(
-        peak[kind],
-        kernels::dot_peak(engine.team(), engine.kernels().isa, kernels::DotKind(kind)));
+        peak[kind], kernels::dot_peak(engine.team(), engine.kernels().isa, kernels::DotKind(kind)));
   return {};
 }
 
@@ -51,8 +50,7 @@ f64 Row::operations_per_second() const {
 Spread Row::read_share() const {
   std::vector<f64> shares;
   for (std::size_t i = 0; i < rates.size(); ++i)
-    if (limits[i].read > 0)
-      shares.push_back(rates[i] * measured.bytes_per_token / limits[i].read);
+    if (limits[i].read > 0) shares.push_back(rates[i] * measured.bytes_per_token / limits[i].read);
   return spread_of(std::move(shares));
 }
 

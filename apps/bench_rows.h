@@ -28,7 +28,7 @@ struct Limits {
 struct Row {
   engine::Measurement measured;
   // One a repetition:
-  std::vector<f64> rates;     // tokens a second
+  std::vector<f64> rates;  // tokens a second
   std::vector<Limits> limits;
   std::map<std::string, std::vector<f64>> rivals;  // tokens a second, by the rival's ways
 

@@ -5,8 +5,8 @@
 //
 // For each layout and shape: matrix x vector over weights larger than the caches (GB/s of packed
 // weights, and the fraction of the read probe taken just before), and matrix x matrix of 512
-// columns (GOPS, and the fraction of what the rung's instructions for it reach), with 1 and with 2 threads. Medians of
-// several rounds.
+// columns (GOPS, and the fraction of what the rung's instructions for it reach), with 1 and with 2
+// threads. Medians of several rounds.
 #include <fmt/core.h>
 
 #include <algorithm>

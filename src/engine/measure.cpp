@@ -58,7 +58,9 @@ Result<Meter> Meter::make(Engine& engine, const MeasureOptions& options) {
     return fail("{} tokens at depth {} in a context of {}", tokens, options.depth,
                 engine.context());
   const TokenCost cost = token_cost(engine);
-  Measurement result{.options = options, .seconds = {}, .bytes_per_token = 0,
+  Measurement result{.options = options,
+                     .seconds = {},
+                     .bytes_per_token = 0,
                      .operations_per_token = cost.operations};
   // A prompt reads the weights once for all its tokens and wants one row of logits; of columns
   // every one wants its own.

@@ -16,10 +16,10 @@ using Operations = std::array<f64, kernels::kDotKindCount>;  // by kernels::DotK
 
 // What one token costs, from the shapes of the bound tensors.
 struct TokenCost {
-  u64 bytes = 0;                     // packed weights that one pass reads, no keys and values
-  Operations operations = {};        // 2 x weights of the layers' matrices
-  Operations output_operations = {}; // of the output matrix, only where logits are wanted
-  u64 kv_bytes = 0;                  // of one position
+  u64 bytes = 0;                      // packed weights that one pass reads, no keys and values
+  Operations operations = {};         // 2 x weights of the layers' matrices
+  Operations output_operations = {};  // of the output matrix, only where logits are wanted
+  u64 kv_bytes = 0;                   // of one position
 };
 [[nodiscard]] TokenCost token_cost(const Engine& engine);
 

@@ -53,17 +53,17 @@ constexpr u64 kPeakSteps = 400'000;
   step(0) step(1) step(2) step(3) step(4) step(5) step(6) step(7) step(8) step(9) step(10) step(11)
 
 // A loop of `kPeakSteps` times twelve steps; `STEP(n)` is one, on accumulator n.
-#define ORRERY_SPIN(name, STEP)                                                                    \
-  void name() {                                                                                    \
-    for (u64 i = 0; i < kPeakSteps; ++i)                                                           \
-      __asm__ volatile(ORRERY_TWELVE(STEP)::                                                       \
-                           : "xmm0", "xmm1", "xmm2", "xmm3", "xmm4", "xmm5", "xmm6", "xmm7",       \
-                             "xmm8", "xmm9", "xmm10", "xmm11", "xmm13");                           \
-    __asm__ volatile("vzeroupper");                                                                \
+#define ORRERY_SPIN(name, STEP)                                                              \
+  void name() {                                                                              \
+    for (u64 i = 0; i < kPeakSteps; ++i)                                                     \
+      __asm__ volatile(ORRERY_TWELVE(STEP)::                                                 \
+                           : "xmm0", "xmm1", "xmm2", "xmm3", "xmm4", "xmm5", "xmm6", "xmm7", \
+                             "xmm8", "xmm9", "xmm10", "xmm11", "xmm13");                     \
+    __asm__ volatile("vzeroupper");                                                          \
   }
-#define ORRERY_TWO(product, sum, register)                                                         \
-  product " %%" register "15,%%" register "14,%%" register "13\n " sum " %%" register             \
-          "13,%%" register
+#define ORRERY_TWO(product, sum, register)                             \
+  product " %%" register "15,%%" register "14,%%" register "13\n " sum \
+                                                           " %%" register "13,%%" register
 #define MADDUBS_YMM(n) ORRERY_TWO("vpmaddubsw", "vpaddw", "ymm") #n ",%%ymm" #n "\n"
 #define MADDUBS_ZMM(n) ORRERY_TWO("vpmaddubsw", "vpaddw", "zmm") #n ",%%zmm" #n "\n"
 #define MADDWD_YMM(n) ORRERY_TWO("vpmaddwd", "vpaddd", "ymm") #n ",%%ymm" #n "\n"
