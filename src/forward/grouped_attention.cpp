@@ -122,11 +122,11 @@ void grouped_attention(const Step& step, u32 layer, const GroupedAttention& a, T
   for_my_items(step, a.heads, a.kv_heads, ~0u,
                [&](const Item& item) { attend_item(step, layer, item, a); });
   step.worker.barrier();
+  watch_rows(step, tap, trace::Point::kAttentionOutput, layer, s.attended, q);
   if (a.gate) {
     apply_gate(step, q);
     step.worker.barrier();
   }
-  watch_rows(step, tap, trace::Point::kAttentionOutput, layer, s.attended, q);
   project_attended(step, w, s.attended, q);
   watch_rows(step, tap, trace::Point::kResidualAttention, layer, s.residual, dim);
 }
