@@ -143,6 +143,37 @@ Result<void> StepWatcher::pass(const forward::Batch& batch, PassWants wants,
   return passed;
 }
 
+u32 StepWatcher::queries_max() const {
+  u64 each = 1;
+  for (const model::LayerSpec& layer : engine_->model().spec.layers) {
+    each += event_bytes(u64(forward::row_heads(layer)) * forward::row_query_dim(layer));
+    if (const auto* a = std::get_if<model::LatentAttention>(&layer.attention))
+      each += event_bytes(a->indexer.keys_max);
+  }
+  return u32(std::clamp<u64>(kRingBytes / each, 1, 64));
+}
+
+Result<std::vector<StepWatcher::RowQuery>> StepWatcher::queries(const forward::Batch& batch,
+                                                                u32 layer) {
+  std::vector<RowQuery> rows(batch.size());
+  engine_->watch(&tap_, {.points = bit(Point::kQuery) | bit(Point::kIndexChoice),
+                         .rows = trace::Rows::kAll});
+  const auto passed = engine_->pass(batch);
+  engine_->watch(nullptr, {});
+  while (ring_.read(event_)) {
+    if (event_.header.layer != layer || event_.header.row >= rows.size()) continue;
+    RowQuery& row = rows[event_.header.row];
+    if (event_.header.point == Point::kQuery)
+      row.query = event_.values;
+    else
+      row.chosen.assign(event_.values.begin(), event_.values.end());
+  }
+  if (!passed) return tl::unexpected<Error>(passed.error());
+  for (const RowQuery& row : rows)
+    if (row.query.empty()) return fail("layer {} has no queries", layer);
+  return rows;
+}
+
 void StepWatcher::take(const trace::Event& event, StepSeen& seen, bool is_last) {
   const u32 layer = event.header.layer, dim = engine_->model().spec.dim;
   switch (event.header.point) {

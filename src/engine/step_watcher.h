@@ -34,6 +34,15 @@ class StepWatcher {
   [[nodiscard]] LayerTop top(u32 layer);
   [[nodiscard]] HeadRow row(u32 layer, u32 head);
 
+  // The queries [heads, query_dim] of one layer for every token of a pass, with the positions that
+  // an indexer chose for it. The batch may have at most queries_max() tokens.
+  struct RowQuery {
+    std::vector<f32> query;
+    std::vector<u32> chosen;
+  };
+  [[nodiscard]] Result<std::vector<RowQuery>> queries(const forward::Batch& batch, u32 layer);
+  [[nodiscard]] u32 queries_max() const;
+
   // How many tokens a pass may have so that the ring holds what it says.
   [[nodiscard]] u32 tokens_max(PassWants wants, bool all_logits) const;
   [[nodiscard]] u64 memory_bytes() const { return ring_.capacity_bytes(); }

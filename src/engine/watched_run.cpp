@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cmath>
 #include <cstring>
 
 namespace orrery::engine {
@@ -189,7 +190,8 @@ Result<void> WatchedRun::advance_checked(const WatchOptions& options, const OnSt
   SeenToken token{.kind = TokenKind::kReply};
   const u32 row = u32(engine_->scratch().logit_rows.size()) - 1;
   const u32 vocab = engine_->model().spec.vocab;
-  CHECK_OK(choose({engine_->scratch().logits + u64(row) * vocab, vocab}, options, token));
+  CHECK_OK(
+      choose({engine_->scratch().logits + u64(row) * vocab, vocab}, options.token, token));
   observer_seconds += seconds_since(choosing);
   if (decoding) {
     reply_seconds_ += forward_seconds;
@@ -247,6 +249,15 @@ void WatchedRun::look(const WatchOptions& options, const OnStep& on_step) {
   on_step(std::move(seen));
 }
 
+Result<void> WatchedRun::revisit(u32 position) {
+  if (!sequence_ || position >= computed_) return fail("position {} is not in the cache", position);
+  if (!engine_->cache().rewinds()) return fail("this model keeps states, which know no way back");
+  batch_.tokens.clear();
+  batch_.tokens.push_back({tokens_[position], sequence(), position, true,
+                           std::max(prompt_count_, position + 1)});
+  return watcher_->pass(batch_, {.attention = true}, seen_);
+}
+
 // What the logits of a chunk say about the prompt's tokens that follow each of its tokens.
 void WatchedRun::read_prompt_logits(const forward::Batch& batch, const WatchOptions& options) {
   const u32 vocab = engine_->model().spec.vocab;
@@ -258,23 +269,30 @@ void WatchedRun::read_prompt_logits(const forward::Batch& batch, const WatchOpti
   }
 }
 
-Result<void> WatchedRun::choose(std::span<const f32> logits, const WatchOptions& options,
-                                SeenToken& token) {
+Result<void> WatchedRun::choose(std::span<const f32> logits, bool watched, SeenToken& token) {
   if (!sampler_) {
     TRY(sampler_, forward::Sampler::make(request_.sampler, u32(logits.size())));
   }
-  forward::SamplerRecord record;
-  if (options.token) {
-    read_logits(logits, std::nullopt, token);
-    for (const SeenCandidate& candidate : token.candidates)
-      record.watched.push_back({.id = candidate.id});
-    sampler_->record(&record);
+  if (watched) {
+    CHECK_OK(draw(*sampler_, logits, tokens_, token));
+  } else {
+    TRY(token.id, sampler_->sample(logits, tokens_, prompt_count_));
   }
-  const auto chosen = sampler_->sample(logits, tokens_, prompt_count_);
-  sampler_->record(nullptr);
+  uniforms_.push_back(token.uniform);
+  return {};
+}
+
+Result<void> WatchedRun::draw(forward::Sampler& sampler, std::span<const f32> logits,
+                              std::span<const text::TokenId> history, SeenToken& token) {
+  forward::SamplerRecord record;
+  read_logits(logits, std::nullopt, token);
+  for (const SeenCandidate& candidate : token.candidates)
+    record.watched.push_back({.id = candidate.id});
+  sampler.record(&record);
+  const auto chosen = sampler.sample(logits, history, prompt_count_);
+  sampler.record(nullptr);
   if (!chosen) return tl::unexpected<Error>(chosen.error());
   token.id = *chosen;
-  if (!options.token) return {};
   for (u32 i = 0; i < token.candidates.size(); ++i) {
     SeenCandidate& to = token.candidates[i];
     const forward::SamplerRecord::Watched& from = record.watched[i];
@@ -292,6 +310,23 @@ Result<void> WatchedRun::choose(std::span<const f32> logits, const WatchOptions&
   // read_logits() left the sum's logarithm here, for the token that is only known now.
   token.logprob = f32(f64(logit) - f64(token.logprob));
   return {};
+}
+
+Result<SeenToken> WatchedRun::resample(u32 position, const forward::SamplerSettings& settings) {
+  CHECK_OK(revisit(position));
+  const u32 vocab = engine_->model().spec.vocab;
+  TRY(forward::Sampler sampler, forward::Sampler::make(settings, vocab));
+  const u64 index = u64(position) + 1 - prompt_count_;
+  if (position + 1 >= prompt_count_ && index < uniforms_.size() && !std::isnan(uniforms_[index]))
+    sampler.fix_uniform(uniforms_[index]);
+  SeenToken token{.kind = TokenKind::kReply};
+  CHECK_OK(draw(sampler, {engine_->scratch().logits, vocab},
+                {tokens_.data(), u64(position) + 1}, token));
+  const text::Tokenizer* tokenizer = engine_->tokenizer();
+  token.special = tokenizer && tokenizer->is_special(token.id);
+  if (tokenizer) token.bytes = tokenizer->token_bytes(token.id);
+  token.text = token.bytes;
+  return token;
 }
 
 void WatchedRun::take(SeenToken token, const OnStep& on_step) {

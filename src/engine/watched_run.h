@@ -67,6 +67,12 @@ class WatchedRun {
   // Everything that can be seen of the last computed token, whatever it costs: for a pause.
   void look(const WatchOptions& options, const OnStep& on_step);
 
+  // Computes a position anew, with the same bits, so that the watcher has its attention.
+  [[nodiscard]] Result<void> revisit(u32 position);
+
+  // The token after `position` as another sampler would have drawn it, with the same number.
+  [[nodiscard]] Result<SeenToken> resample(u32 position, const forward::SamplerSettings& settings);
+
   void pause();
   void resume(std::optional<u32> tokens_max = std::nullopt);
   void step(u32 count);
@@ -93,8 +99,10 @@ class WatchedRun {
   [[nodiscard]] PassWants wants(const WatchOptions& options, bool decoding) const;
   void see_attention(const WatchOptions& options, StepSeen& seen);
   void read_prompt_logits(const forward::Batch& batch, const WatchOptions& options);
-  [[nodiscard]] Result<void> choose(std::span<const f32> logits, const WatchOptions& options,
-                                    SeenToken& token);
+  [[nodiscard]] Result<void> choose(std::span<const f32> logits, bool watched, SeenToken& token);
+  // One draw, with all that the sampler tells of it in `token`.
+  [[nodiscard]] Result<void> draw(forward::Sampler& sampler, std::span<const f32> logits,
+                                  std::span<const text::TokenId> history, SeenToken& token);
   void take(SeenToken token, const OnStep& on_step);
   void describe(SeenToken& token, text::TokenId id);
   void read_logits(std::span<const f32> logits, std::optional<text::TokenId> id, SeenToken& token);
@@ -112,6 +120,7 @@ class WatchedRun {
   RunState state_ = RunState::kQueued;
   std::string finish_, error_;
   std::optional<forward::Sampler> sampler_;
+  std::vector<f64> uniforms_;  // the number drawn for each token of the reply; NaN: greedy
   std::optional<text::Detokenizer> detokenizer_;
   std::string reply_text_;              // the end of it, in which stop texts are looked for
   std::vector<SeenToken> prompt_seen_;  // what the logits said of prompt tokens, by position
