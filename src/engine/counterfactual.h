@@ -29,7 +29,7 @@ struct Compared {
   };
   u32 position = 0;
   f32 kl = 0;  // nats, of the unchanged against the changed distribution
-  Top before, after;
+  Top before = {}, after = {};
 };
 
 struct WhatIf {

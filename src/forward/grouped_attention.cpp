@@ -68,6 +68,7 @@ void attend_item(const Step& step, u32 layer, const Item& item, const GroupedAtt
   const u64 stride = u64(a.heads) * a.head_dim;
   const f32* sinks = step.model.weights.layers[layer].vector(Role::kSinks);
   Queries queries;
+  queries.pinned = a.pinned;
   for (u32 t = item.token_begin; t < item.token_end; ++t)
     for (u32 h = item.head_begin; h < item.head_end; ++h) {
       const u64 at = (item.run.first + t) * stride + u64(h) * a.head_dim;
