@@ -26,6 +26,7 @@ struct Command {
 [[nodiscard]] Command add_pull(CLI::App& program);
 [[nodiscard]] Command add_cache(CLI::App& program);
 [[nodiscard]] Command add_serve(CLI::App& program);
+[[nodiscard]] Command add_explore(CLI::App& program);
 [[nodiscard]] Command add_families(CLI::App& program);
 
 }  // namespace orrery::apps

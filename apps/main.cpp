@@ -36,6 +36,7 @@ void print_overview() {
       "  {0}orrery run{1}                        chat with the default model\n"
       "  {0}orrery run MODEL{1}                  chat with another\n"
       "  {0}orrery generate MODEL{1} --prompt …  continue a text\n"
+      "  {0}orrery explore MODEL{1}              look into it while it runs, in the browser\n"
       "  {0}orrery serve MODEL{1}                behind HTTP, for clients of OpenAI's API and "
       "others\n"
       "  {0}orrery inspect MODEL{1}              what is in a file, and on this machine\n"
@@ -86,7 +87,7 @@ int run_program(int argc, char** argv) {
       add_run(program),      add_generate(program), add_inspect(program),    add_compare(program),
       add_cache(program),    add_families(program), add_bench(program),      add_tokenize(program),
       add_template(program), add_logits(program),   add_perplexity(program), add_pull(program),
-      add_serve(program)};
+      add_serve(program),    add_explore(program)};
   try {
     program.parse(argc, argv);
   } catch (const CLI::CallForHelp&) {

@@ -14,6 +14,7 @@
 #include "apps/terminal.h"
 #include "engine/text_loading.h"
 #include "serve/api.h"
+#include "serve/explorer/explorer.h"
 #include "serve/server.h"
 
 namespace orrery::apps {
@@ -27,7 +28,7 @@ struct Flags {
   std::string key_file;
   u32 parallel = 16;
   u64 body_mb = 8;
-  bool quiet = false, no_prefix_cache = false;
+  bool quiet = false, no_prefix_cache = false, explorer = false;
 };
 
 // "SmolLM2-135M-Instruct.Q4_1" of the file, or the folder's name.
@@ -66,6 +67,9 @@ void write_log(const serve::LogLine& line) {
 
 void print_start(const serve::Server& server, const serve::ModelHost& host, const Flags& flags) {
   const Style& s = out_style();
+  if (flags.explorer)
+    print(fmt::format("{0}Explorer{1}  {0}{2}/explorer/{1}\n", s.strong, s.reset,
+                      server.address()));
   std::string names = host.id;
   for (const std::string& alias : host.aliases) names += ", " + alias;
   print(fmt::format(
@@ -81,7 +85,7 @@ void print_start(const serve::Server& server, const serve::ModelHost& host, cons
 
 engine::EngineOptions engine_options(const Flags& flags) {
   engine::EngineOptions options = flags.engine.options();
-  options.sequences = flags.parallel;
+  options.sequences = flags.parallel + (flags.explorer ? serve::kExplorerSequences : 0);
   options.logit_rows = std::max(flags.parallel, 64u);  // prompts' log probabilities want several
   return options;
 }
@@ -95,7 +99,15 @@ Result<void> serve_model(Flags& flags) {
   flags.scheduler.prefix_cache = !flags.no_prefix_cache;
   TRY(const std::filesystem::path path, find_model(flags.engine.model));
   TRY(const auto engine, flags.engine.open(engine_options(flags)));
-  TRY(auto scheduler, engine::Scheduler::start(*engine, flags.scheduler));
+  std::shared_ptr<serve::Explorer> explorer;
+  engine::SchedulerOptions scheduling = flags.scheduler;
+  if (flags.explorer) {
+    explorer = std::make_shared<serve::Explorer>(*engine);
+    scheduling.side = explorer;
+    scheduling.running_max = flags.parallel;  // the other sequences are the Explorer's
+  }
+  TRY(auto scheduler, engine::Scheduler::start(*engine, scheduling));
+  scheduling.side.reset();  // it must go before the engine does
   const auto source = engine::chat_template_source(engine->checkpoint());
   const serve::ModelHost host{
       .id = model_id(path),
@@ -108,11 +120,31 @@ Result<void> serve_model(Flags& flags) {
       .parameter_size = count_text(model::parameter_count(engine->model().spec)),
       .quantization = most_common_format(engine->checkpoint()),
       .size_bytes = engine->checkpoint().file_bytes()};
-  serve::Api api(host, ORRERY_VERSION, flags.quiet ? serve::Log() : write_log);
+  if (explorer) explorer->open(host, ORRERY_VERSION);
+  serve::Api api(host, ORRERY_VERSION, flags.quiet ? serve::Log() : write_log, explorer.get());
   TRY(const auto server, serve::Server::listen(flags.server, api));
   print_start(*server, host, flags);
   server->run();
+  if (explorer) explorer->close();
   scheduler.reset();  // its last words go to answers of the server
+  return {};
+}
+
+// Without a model: what this is, what may be named, and the default one, if it is there.
+Result<void> offer_default(Flags& flags) {
+  if (!flags.engine.model.empty()) return {};
+  const Style& s = out_style();
+  print(fmt::format(
+      "The Explorer is a page that looks into a running model: its tokens, attention, experts and "
+      "memory.\n"
+      "  {0}orrery explore MODEL{1}     a .gguf file, a Hugging Face folder, or a name of what was "
+      "pulled\n"
+      "  {0}orrery pull ORG/NAME{1}     fetches a published one\n",
+      s.strong, s.reset));
+  auto path = find_model("");
+  if (!path) return tl::unexpected<Error>(path.error());
+  print(fmt::format("No model was named, so this opens the default one, {}.\n",
+                    path->filename().string()));
   return {};
 }
 
@@ -150,6 +182,10 @@ void add_server_options(CLI::App& command, Flags& flags) {
   add("--drain-seconds", server.drain_seconds, "What running replies get after SIGTERM")
       ->check(CLI::Range(0.0, 86'400.0))
       ->capture_default_str();
+  command
+      .add_flag("--explorer", flags.explorer,
+                "Also serve the Explorer: a page that looks into the running model")
+      ->group("Server");
   command.add_flag("-q,--quiet", flags.quiet, "No line for each request")->group("Server");
 }
 
@@ -176,6 +212,30 @@ Command add_serve(CLI::App& program) {
       "  python: OpenAI(base_url='http://127.0.0.1:8080/v1', api_key='none')\n"
       "  Open WebUI and its like: an OpenAI connection to http://127.0.0.1:8080/v1\n");
   return {command, [flags] { return serve_model(*flags); }};
+}
+
+Command add_explore(CLI::App& program) {
+  CLI::App* command = program.add_subcommand(
+      "explore",
+      "Look into a running model: serves it with the Explorer, a page for the browser.\n\n"
+      "The same as `orrery serve MODEL --explorer`, for one person: fewer replies at a time. It "
+      "listens\non this machine only. docs/formats/feed.md describes what the page is told.");
+  auto flags = std::make_shared<Flags>();
+  flags->explorer = true;
+  flags->parallel = 2;
+  flags->engine.add_to(*command, false);
+  flags->engine.add_context_to(*command);
+  command->add_option("--port", flags->server.port, "Port; 0 takes a free one")
+      ->capture_default_str();
+  command->add_flag("-q,--quiet", flags->quiet, "No line for each request");
+  set_examples(*command,
+               "  orrery explore                    the default model\n"
+               "  orrery explore MODEL --port 0     on any free port\n"
+               "  orrery explore MODEL --ctx 2048   less memory for keys and values\n");
+  return {command, [flags]() -> Result<void> {
+            CHECK_OK(offer_default(*flags));
+            return serve_model(*flags);
+          }};
 }
 
 }  // namespace orrery::apps

@@ -92,6 +92,12 @@ class Scheduler::Loop {
     return stats_;
   }
 
+  void wake() {
+    const std::lock_guard lock(mutex_);
+    side_wanted_ = true;
+    wake_.notify_one();
+  }
+
   void drain(f64 seconds) {
     const std::lock_guard lock(mutex_);
     draining_ = true;
@@ -120,6 +126,7 @@ class Scheduler::Loop {
       const auto begin = Clock::now();
       admit();
       step();
+      go_aside();
       const std::lock_guard lock(mutex_);
       stats_.busy_seconds += seconds_since(begin);
       stats_.running = u32(running_.size());
@@ -130,6 +137,16 @@ class Scheduler::Loop {
     drained_changed_.notify_all();
   }
 
+  void go_aside() {
+    if (!options_.side) return;
+    {
+      const std::lock_guard lock(mutex_);
+      if (!side_wanted_) return;
+      side_wanted_ = false;
+    }
+    if (options_.side->go(!running_.empty())) wake();
+  }
+
   // Takes what has come; waits when there is nothing to do. False: all is over.
   bool receive() {
     std::unordered_set<Ticket> cancelled;
@@ -137,7 +154,7 @@ class Scheduler::Loop {
     {
       std::unique_lock lock(mutex_);
       if (running_.empty() && waiting_.empty())
-        wake_.wait(lock, [&] { return !inbox_.empty() || draining_; });
+        wake_.wait(lock, [&] { return !inbox_.empty() || draining_ || side_wanted_; });
       waiting_.insert(waiting_.end(), std::make_move_iterator(inbox_.begin()),
                       std::make_move_iterator(inbox_.end()));
       inbox_.clear();
@@ -265,7 +282,7 @@ class Scheduler::Loop {
   std::unordered_set<Ticket> cancelled_;
   SchedulerStats stats_;
   Ticket tickets_ = 0;
-  bool draining_ = false, drained_ = false;
+  bool draining_ = false, drained_ = false, side_wanted_ = false;
   Clock::time_point drain_end_ = Clock::time_point::max();
   std::thread thread_;
 };
@@ -287,6 +304,7 @@ tl::expected<Admission, Refusal> Scheduler::submit(Submission submission,
 }
 void Scheduler::cancel(Ticket ticket) { loop_->cancel(ticket); }
 SchedulerStats Scheduler::stats() const { return loop_->stats(); }
+void Scheduler::wake() { loop_->wake(); }
 void Scheduler::drain(f64 seconds) { loop_->drain(seconds); }
 bool Scheduler::drained() const { return loop_->drained(); }
 void Scheduler::wait_drained() { loop_->wait_drained(); }

@@ -12,12 +12,22 @@
 
 namespace orrery::engine {
 
+// What the engine does beside requests, on the thread that owns it: watched runs, for one.
+class SideWork {
+ public:
+  virtual ~SideWork() = default;
+  // One short piece, between two steps. `busy`: requests are being served. True: there is more to
+  // do now; else it is called again after Scheduler::wake().
+  [[nodiscard]] virtual bool go(bool busy) = 0;
+};
+
 struct SchedulerOptions {
   u32 queue_max = 256;  // requests that may wait
   u32 running_max = 0;  // 0: as many as the engine has sequences and logit rows for
   f64 step_ms = 0;      // what a step may last while replies stream; 0: by the cost model
   bool prefix_cache = true;
   f64 aging_seconds = 10;  // waiting so long counts as one step of priority
+  std::shared_ptr<SideWork> side = nullptr;
 };
 
 using Ticket = u64;
@@ -63,6 +73,8 @@ class Scheduler {
   // Takes effect within one step; of a request that has ended, none.
   void cancel(Ticket ticket);
   [[nodiscard]] SchedulerStats stats() const;
+  // The side work has something to do. From any thread.
+  void wake();
 
   // From now on nothing is taken any more; what was taken goes on for at most so long, then ends
   // with kCancelled. Returns at once.

@@ -49,6 +49,7 @@ struct Queries {
   f32* value[kQueriesMax];  // [value_dim], zero at the start
   f32 max[kQueriesMax], sum[kQueriesMax];
   Range visible[kQueriesMax];
+  u32 pinned = 0;  // the first keys, which all see beside what is visible
 
   // `sink`: a logit that joins the sum without a value, or null.
   void add(const f32* query, f32* out, u32 value_dim, Range keys, const f32* sink) {
@@ -75,12 +76,12 @@ struct ChunkPages {
   const void* values[kMax];
 };
 
-// `fill(start, pages, to)` names the pages of the chunk that starts at key `start`. Queries stand
-// in order: the first sees the earliest key, the last the latest.
-template <typename Fill>
-void attend(const Step& step, Queries& queries, const HeadShape& shape, Fill fill) {
+// Joins the keys range_of(i) of each query i to what stands in `queries`.
+template <typename Fill, typename RangeOf>
+void join_keys(const Step& step, Queries& queries, const HeadShape& shape, Fill fill,
+               RangeOf range_of) {
   using kernels::kKeyChunk;
-  const u64 first = queries.visible[0].begin, last = queries.visible[queries.count - 1].end;
+  const u64 first = range_of(0).begin, last = range_of(queries.count - 1).end;
   ChunkPages pages;
   u32 key_begin[kQueriesMax], key_end[kQueriesMax];
   for (u64 start = first / kKeyChunk * kKeyChunk; start < last; start += kKeyChunk) {
@@ -90,8 +91,8 @@ void attend(const Step& step, Queries& queries, const HeadShape& shape, Fill fil
       return u32(std::clamp<u64>(key, start, start + kKeyChunk) - start);
     };
     for (u32 i = 0; i < queries.count; ++i) {
-      key_begin[i] = inside(queries.visible[i].begin);
-      key_end[i] = inside(queries.visible[i].end);
+      key_begin[i] = inside(range_of(i).begin);
+      key_end[i] = inside(range_of(i).end);
     }
     step.kernels.attend({.format = shape.format,
                          .head_dim = shape.key_dim,
@@ -109,6 +110,17 @@ void attend(const Step& step, Queries& queries, const HeadShape& shape, Fill fil
                          .value = queries.value,
                          .scratch = step.mine().attention});
   }
+}
+
+// `fill(start, pages, to)` names the pages of the chunk that starts at key `start`. Queries stand
+// in order: the first sees the earliest key, the last the latest.
+template <typename Fill>
+void attend(const Step& step, Queries& queries, const HeadShape& shape, Fill fill) {
+  if (queries.pinned > 0)
+    join_keys(step, queries, shape, fill, [&](u32 i) {
+      return Range{0, std::min<u64>(queries.pinned, queries.visible[i].begin)};
+    });
+  join_keys(step, queries, shape, fill, [&](u32 i) { return queries.visible[i]; });
   for (u32 i = 0; i < queries.count; ++i)
     step.kernels.scale(1.0f / queries.sum[i], queries.value[i], shape.value_dim);
 }

@@ -202,6 +202,7 @@ void watch_routing(const Step& step, Tap& tap, u32 layer, const ExpertFfn& f) {
   if constexpr (Tap::kOn) {
     Scratch& s = step.scratch;
     watch_rows(step, tap, trace::Point::kRouterScores, layer, s.router_scores, f.experts);
+    if (!tap.watches(trace::Point::kRouterChoice)) return;
     if (step.worker.index() == 0)
       for (u32 t = 0; t < step.tokens(); ++t) {
         f32* ids = step.mine().row;

@@ -68,6 +68,7 @@ void attend_item(const Step& step, u32 layer, const Item& item, const GroupedAtt
   const u64 stride = u64(a.heads) * a.head_dim;
   const f32* sinks = step.model.weights.layers[layer].vector(Role::kSinks);
   Queries queries;
+  queries.pinned = a.pinned;
   for (u32 t = item.token_begin; t < item.token_end; ++t)
     for (u32 h = item.head_begin; h < item.head_end; ++h) {
       const u64 at = (item.run.first + t) * stride + u64(h) * a.head_dim;
@@ -122,11 +123,11 @@ void grouped_attention(const Step& step, u32 layer, const GroupedAttention& a, T
   for_my_items(step, a.heads, a.kv_heads, ~0u,
                [&](const Item& item) { attend_item(step, layer, item, a); });
   step.worker.barrier();
+  watch_rows(step, tap, trace::Point::kAttentionOutput, layer, s.attended, q);
   if (a.gate) {
     apply_gate(step, q);
     step.worker.barrier();
   }
-  watch_rows(step, tap, trace::Point::kAttentionOutput, layer, s.attended, q);
   project_attended(step, w, s.attended, q);
   watch_rows(step, tap, trace::Point::kResidualAttention, layer, s.residual, dim);
 }

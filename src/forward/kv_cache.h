@@ -9,6 +9,7 @@
 // cannot be rewound.
 #pragma once
 
+#include <span>
 #include <vector>
 
 #include "base/huge_buffer.h"
@@ -47,6 +48,13 @@ class KvCache {
   }
   [[nodiscard]] u32 pages_free() const { return u32(free_.size()); }
   [[nodiscard]] u64 tokens_max() const { return u64(page_count_) * kPageTokens; }
+  [[nodiscard]] const std::vector<u32>& pages_of(u32 sequence) const {
+    return tables_[sequence].pages;
+  }
+  // All layers of a page. With states a page alone is not enough to go on from.
+  [[nodiscard]] std::span<u8> page_bytes(u32 page) const {
+    return {memory_.data() + u64(page) * page_bytes_, page_bytes_};
+  }
 
   // Where page `index` of the sequence keeps the keys / values of one layer and KV head.
   [[nodiscard]] u8* keys(u32 sequence, u32 index, u32 layer, u32 kv_head) const {

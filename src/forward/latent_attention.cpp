@@ -183,6 +183,25 @@ void project_in(const Step& step, u32 layer, const LatentAttention& a) {
   step.worker.barrier();
 }
 
+// What the indexer chose for each token that has more keys than it may look at.
+template <typename Tap>
+void watch_choice(const Step& step, Tap& tap, u32 layer, const LatentAttention& a) {
+  if constexpr (Tap::kOn) {
+    if (!tap.watches(trace::Point::kIndexChoice)) return;
+    const u32 most = a.indexer.keys_max;
+    if (step.worker.index() == 0)
+      for (u32 t = 0; t < step.tokens(); ++t) {
+        if (step.batch.tokens[t].position < most) continue;
+        f32* positions = reinterpret_cast<f32*>(step.mine().scored);  // room for as many pairs
+        const u32 count = step.scratch.index_counts[t];
+        for (u32 i = 0; i < count; ++i)
+          positions[i] = f32(step.scratch.index_chosen[u64(t) * most + i]);
+        tap.values(trace::Point::kIndexChoice, layer, t, positions, count);
+      }
+    step.worker.barrier();
+  }
+}
+
 }  // namespace
 
 template <typename Tap>
@@ -202,6 +221,7 @@ void latent_attention(const Step& step, u32 layer, const LatentAttention& a, Tap
     choose_keys(step, layer, a);
     step.worker.barrier();
   }
+  if (a.indexer.heads) watch_choice(step, tap, layer, a);
   watch_rows(step, tap, trace::Point::kQuery, layer, s.absorbed, a.heads * a.cached_dim());
   watch_rows(step, tap, trace::Point::kKey, layer, s.key, a.cached_dim());
   for_my_items(step, a.heads, 1, a.indexer.heads ? 1 : ~0u, [&](const Item& item) {

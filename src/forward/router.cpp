@@ -44,6 +44,7 @@ class Preference {
     }
   }
 
+  [[nodiscard]] bool keeps(u32 group) const { return kept_all_ || kept_[group]; }
   [[nodiscard]] f32 operator()(u32 expert) const {
     return kept_all_ || kept_[expert / group_size_] ? biased(expert) : kLowest;
   }
@@ -98,11 +99,36 @@ void route(const model::ExpertFfn& f, f32* scores, const f32* selection_bias, u3
     chosen[k] = best;
   }
   if (by_logits) to_scores(r.score, scores, f.experts);
-  for (u32 k = 0; k < f.active; ++k) weights[k] = scores[chosen[k]];
+  mixing_weights(f, scores, {chosen, f.active}, weights);
+}
+
+void mixing_weights(const model::ExpertFfn& f, const f32* scores, std::span<const u32> chosen,
+                    f32* weights) {
+  const u32 active = u32(chosen.size());
+  for (u32 k = 0; k < active; ++k) weights[k] = scores[chosen[k]];
   f32 sum = 0;
-  for (u32 k = 0; k < f.active; ++k) sum += weights[k];
-  const f32 factor = (r.renormalize ? 1 / (sum + 1e-20f) : 1) * r.scale;
-  for (u32 k = 0; k < f.active; ++k) weights[k] *= factor;
+  for (u32 k = 0; k < active; ++k) sum += weights[k];
+  const f32 factor = (f.router.renormalize ? 1 / (sum + 1e-20f) : 1) * f.router.scale;
+  for (u32 k = 0; k < active; ++k) weights[k] *= factor;
+}
+
+RouteReason reason_of(const model::ExpertFfn& f, const f32* scores, const f32* selection_bias,
+                      std::span<const u32> chosen) {
+  RouteReason reason;
+  const Preference preference(f, scores, selection_bias);
+  const auto is_chosen = [&](u32 e) {
+    return std::find(chosen.begin(), chosen.end(), e) != chosen.end();
+  };
+  f32 last = std::numeric_limits<f32>::infinity(), best = kLowest;
+  for (const u32 e : chosen) last = std::min(last, preference(e));
+  for (u32 e = 0; e < f.experts; ++e)
+    if (!is_chosen(e)) best = std::max(best, preference(e));
+  reason.margin = last - best;
+  if (selection_bias)
+    for (u32 e = 0; e < f.experts; ++e) reason.biased.push_back(scores[e] + selection_bias[e]);
+  if (f.router.groups > 1)
+    for (u32 g = 0; g < f.router.groups; ++g) reason.kept.push_back(preference.keeps(g));
+  return reason;
 }
 
 }  // namespace orrery::forward

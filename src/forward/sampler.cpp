@@ -79,6 +79,13 @@ void exp_block(const f32 (&x)[kBlock], f32 (&out)[kBlock]) {
 
 }  // namespace
 
+std::string_view name(SamplerStage stage) {
+  constexpr std::string_view kNames[kSamplerStageCount] = {
+      "raw",   "repetition_penalty", "presence_penalty", "frequency_penalty", "temperature",
+      "top_k", "top_p",              "min_p",            "typical_p"};
+  return kNames[u8(stage)];
+}
+
 Result<Sampler> Sampler::make(const SamplerSettings& settings, u32 vocab) {
   if (vocab == 0 || vocab > u32(std::numeric_limits<i32>::max()))
     return fail("a sampler needs a vocabulary of 1 to 2147483647 tokens, not {}", vocab);
@@ -128,16 +135,25 @@ Result<i32> Sampler::sample(std::span<const f32> logits, std::span<const i32> hi
   if (logits.size() != penalised_.size())
     return fail("the sampler was made for {} logits, not {}", penalised_.size(), logits.size());
   kept_.clear();
+  if (record_) note_begin(logits);
   logits = penalise(logits, history, prompt_count);
   TRY(const f32 greatest, scan(logits));
   if (settings_.temperature == 0) {
     kept_.push_back({first_of(logits, greatest), 0, 1});
+    if (record_) note_stage(SamplerStage::kTemperature, 0);
+    if (record_) note_draw(std::numeric_limits<f64>::quiet_NaN(), kept_[0].id);
     return kept_[0].id;
   }
+  // The whole list is longer than what top-k gathers, so whoever watches pays for the mass of it.
+  whole_mass_ = record_ ? mass_of(logits, greatest) : 0;
   gather(logits, greatest);
+  if (record_ && settings_.top_k != 0) note_stage(SamplerStage::kTopK, settings_.top_k);
   if (settings_.top_p < 1) keep_mass(settings_.top_p, {});
+  if (record_ && settings_.top_p < 1) note_stage(SamplerStage::kTopP, settings_.top_p);
   if (settings_.min_p > 0) keep_min_p();
+  if (record_ && settings_.min_p > 0) note_stage(SamplerStage::kMinP, settings_.min_p);
   if (settings_.typical_p < 1) keep_typical();
+  if (record_ && settings_.typical_p < 1) note_stage(SamplerStage::kTypicalP, settings_.typical_p);
   return draw();
 }
 
@@ -212,6 +228,29 @@ void Sampler::gather(std::span<const f32> logits, f32 greatest) {
   if (settings_.top_k != 0 && kept_.size() > settings_.top_k) keep_top_k();
 }
 
+// The weights of all tokens together, as the chain would have them without top-k: for a record.
+f64 Sampler::mass_of(std::span<const f32> logits, f32 greatest) const {
+  if (settings_.top_k == 0) return 0;  // then the list that is gathered is the whole one
+  const f32 factor = 1 / settings_.temperature;
+  f64 sum = 0;
+  for (u64 begin = 0; begin < logits.size(); begin += kBlock) {
+    const u64 count = std::min<u64>(kBlock, logits.size() - begin);
+    f32 scores[kBlock], weights[kBlock];
+    std::fill_n(scores, kBlock, kScoreMin);
+    for (u64 i = 0; i < count; ++i)
+      scores[i] = std::max((logits[begin + i] - greatest) * factor, kScoreMin);
+    exp_block(scores, weights);
+    Lanes block = {};
+    for (u32 i = 0; i < kBlock; i += kLanes) {
+      Lanes four;
+      std::memcpy(&four, weights + i, sizeof(four));
+      block += four;
+    }
+    sum += (f64(block[0]) + block[1]) + (f64(block[2]) + block[3]);
+  }
+  return sum;
+}
+
 void Sampler::keep_top_k() {
   scratch_.assign(kept_.begin(), kept_.end());
   const auto last = scratch_.begin() + (settings_.top_k - 1);
@@ -281,13 +320,18 @@ f64 Sampler::mass(std::span<const Entry> entries) {
 }
 
 i32 Sampler::draw() {
-  const f64 uniform = f64(next_random(random_state_) >> 11) * 0x1p-53;  // [0, 1)
+  const f64 fresh = f64(next_random(random_state_) >> 11) * 0x1p-53;  // [0, 1)
+  const f64 uniform = fixed_uniform_.value_or(fresh);
   f64 left = uniform * mass(kept_);
+  i32 id = kept_.back().id;  // the rounding of the sum can leave a crumb
   for (const Entry& entry : kept_) {
     left -= entry.weight;
-    if (left < 0) return entry.id;
+    if (left >= 0) continue;
+    id = entry.id;
+    break;
   }
-  return kept_.back().id;  // the rounding of the sum can leave a crumb
+  if (record_) note_draw(uniform, id);
+  return id;
 }
 
 u32 Sampler::candidates(std::span<Candidate> out) {

@@ -11,6 +11,7 @@
 // not here: stop rules, grammars, logit bias, batches.
 #pragma once
 
+#include <optional>
 #include <span>
 #include <string_view>
 #include <vector>
@@ -44,6 +45,42 @@ struct SamplerStep {
   bool active;
 };
 
+// What a sample() did, for those who watch: filled when a record is given to Sampler::record().
+enum class SamplerStage : u8 {
+  kRaw,
+  kRepetitionPenalty,
+  kPresencePenalty,
+  kFrequencyPenalty,
+  kTemperature,
+  kTopK,
+  kTopP,
+  kMinP,
+  kTypicalP
+};
+inline constexpr u32 kSamplerStageCount = 9;
+[[nodiscard]] std::string_view name(SamplerStage stage);  // "raw", "repetition_penalty", ...
+inline constexpr u32 kDroppedNever = ~u32(0);
+
+struct SamplerRecord {
+  struct Stage {
+    SamplerStage stage;
+    u32 survivors;
+    f32 mass;   // of the probability after penalties and temperature, what is still there
+    f32 value;  // the stage's setting
+  };
+  struct Watched {
+    i32 id = 0;
+    f32 probability = 0;              // after the chain
+    f64 bar_begin = 0;                // where its part of the bar begins; the bar is in order of ids
+    u32 dropped_by = kDroppedNever;   // index into stages
+  };
+  std::vector<Watched> watched;  // the caller fills in the ids, the sampler the rest
+  std::vector<Stage> stages;     // those that were active, in order, after kRaw
+  f64 uniform = 0;               // the number drawn from [0, 1); NaN: greedy
+  f64 bar_begin = 0, bar_end = 1;  // of the token that it fell on
+  f32 probability = 1;             // of that token, after the chain
+};
+
 struct Candidate {
   i32 id;
   f32 probability;  // after the chain; all candidates' sum to 1
@@ -64,6 +101,11 @@ class Sampler {
   // seed and logits. NaN or +inf among the logits, or no finite one, is an error and takes no draw.
   [[nodiscard]] Result<i32> sample(std::span<const f32> logits, std::span<const i32> history,
                                    u64 prompt_count = 0);
+
+  // From now on each sample() tells here what it did; null: nobody watches. Changes no choice.
+  void record(SamplerRecord* record) { record_ = record; }
+  // Makes every draw give this number instead of one from the seed's stream (to try a chain again).
+  void fix_uniform(f64 uniform) { fixed_uniform_ = uniform; }
 
   // What the chain left in the last sample(): fills `out` with the best, best first, and returns
   // how many it filled. Greedy leaves one.
@@ -88,6 +130,7 @@ class Sampler {
 
   [[nodiscard]] std::span<const f32> penalise(std::span<const f32> logits,
                                               std::span<const i32> history, u64 prompt_count);
+  [[nodiscard]] f64 mass_of(std::span<const f32> logits, f32 greatest) const;
   [[nodiscard]] Result<f32> scan(std::span<const f32> logits);
   [[nodiscard]] i32 first_of(std::span<const f32> logits, f32 value) const;
   void gather(std::span<const f32> logits, f32 greatest);
@@ -97,6 +140,9 @@ class Sampler {
   void keep_typical();
   [[nodiscard]] static f64 mass(std::span<const Entry> entries);
   [[nodiscard]] i32 draw();
+  void note_begin(std::span<const f32> logits);
+  void note_stage(SamplerStage stage, f64 value);
+  void note_draw(f64 uniform, i32 id);
 
   SamplerSettings settings_;
   u64 random_state_;
@@ -107,6 +153,9 @@ class Sampler {
   std::vector<f32> block_scratch_;  // [blocks]
   std::vector<Entry> kept_;         // what the chain has left so far, in order of id
   std::vector<Entry> scratch_;      // a copy that selection may reorder
+  SamplerRecord* record_ = nullptr;
+  f64 whole_mass_ = 0;  // of the record: before the first stage that drops
+  std::optional<f64> fixed_uniform_;
 };
 
 }  // namespace orrery::forward

@@ -15,6 +15,7 @@ template <typename Tap>
 void watch_rows(const Step& step, Tap& tap, trace::Point point, u32 layer, const f32* rows,
                 u32 width) {
   if constexpr (Tap::kOn) {
+    if (!tap.watches(point)) return;  // the same for all members, so nobody waits for nobody
     if (step.worker.index() == 0)
       for (u32 t = 0; t < step.tokens(); ++t)
         tap.values(point, layer, t, rows + u64(t) * width, width);
@@ -28,6 +29,7 @@ void watch_rows(const Step& step, Tap& tap, trace::Point point, u32 layer, const
 template <typename Tap>
 void watch_norm(const Step& step, Tap& tap, trace::Point point, u32 layer, model::Vector norm) {
   if constexpr (Tap::kOn) {
+    if (!tap.watches(point)) return;
     const u32 dim = step.model.spec.dim;
     if (step.worker.index() == 0)
       for (u32 t = 0; t < step.tokens(); ++t) {

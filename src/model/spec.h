@@ -62,6 +62,8 @@ struct GroupedAttention {
   u32 heads = 0, kv_heads = 0, head_dim = 0;
   u32 window = 0;  // a query sees itself and the window - 1 keys before it; 0: all keys before it
   u32 chunk = 0;   // a query sees the keys of its own aligned chunk up to itself; 0: of all
+  u32 pinned = 0;  // the first keys are seen whatever the window (Xiao et al. 2023). No file says
+                   // so: it is what the Explorer tries
   bool qkv_bias = false, output_bias = false;
   bool rope = true;
   QkNorm qk_norm = QkNorm::kNone;

@@ -16,6 +16,10 @@ std::string_view reason(u32 status) {
       return "OK";
     case 204:
       return "No Content";
+    case 303:
+      return "See Other";
+    case 304:
+      return "Not Modified";
     case 400:
       return "Bad Request";
     case 401:
@@ -26,6 +30,8 @@ std::string_view reason(u32 status) {
       return "Not Found";
     case 405:
       return "Method Not Allowed";
+    case 409:
+      return "Conflict";
     case 408:
       return "Request Timeout";
     case 413:
@@ -79,6 +85,7 @@ void Answer::post(std::function<void()> call) { asio::post(hall_.io, std::move(c
 
 void Answer::add(std::string_view bytes) {
   out_ += bytes;
+  out_bytes_ = out_.size();
   wake();
 }
 
@@ -127,8 +134,10 @@ void Answer::open(Response head) {
 }
 
 void Answer::write(std::string piece) {
+  posted_bytes_ += piece.size();
   post([self = shared_from_this(), piece = std::move(piece)] {
     if (self->begun_ && !self->complete_ && !self->gone_) self->add_piece(piece);
+    self->posted_bytes_ -= piece.size();
   });
 }
 

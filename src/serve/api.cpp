@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <chrono>
 
+#include "serve/explorer/explorer.h"
+
 namespace orrery::serve {
 namespace {
 
@@ -47,8 +49,9 @@ bool is_get(std::string_view method) { return method == "GET" || method == "HEAD
 
 }  // namespace
 
-Api::Api(const ModelHost& host, std::string version, Log log)
-    : context_{.host = host, .metrics = metrics_, .version = std::move(version)},
+Api::Api(const ModelHost& host, std::string version, Log log, Explorer* explorer)
+    : explorer_(explorer),
+      context_{.host = host, .metrics = metrics_, .version = std::move(version)},
       log_(std::move(log)) {}
 
 bool Api::is_quick(const Request& request) const { return request.method != "POST"; }
@@ -87,6 +90,8 @@ bool Api::answer_about_server(const Request& request, const Answering& exchange)
     exchange->respond({.body = metrics_.text(context_.host.scheduler.stats(), context_.host.id),
                        .content_type = "text/plain; version=0.0.4; charset=utf-8",
                        .headers = {}});
+  } else if (explorer_ && request.header("accept").find("text/html") != std::string_view::npos) {
+    exchange->respond({.status = 303, .body = "", .headers = {{"Location", "/explorer/"}}});
   } else {  // what Ollama's clients look for
     exchange->respond({.body = "orrery is running\n", .content_type = "text/plain", .headers = {}});
   }
@@ -103,6 +108,10 @@ Checked<void> Api::route(const Request& request, const Answering& exchange) {
     (void)answer_about_server(request, exchange);
     return {};
   }
+  if (request.path == "/explorer" || request.path.starts_with("/explorer/")) {
+    if (explorer_) return explorer_->handle(request, exchange);
+    return refuse(404, "the Explorer is off", "start the server with --explorer", "explorer_off");
+  }
   const Route* found = find_route(request.path);
   if (!found)
     return refuse(404, fmt::format("there is nothing at '{}'", request.path.substr(0, 200)));
@@ -113,6 +122,7 @@ Checked<void> Api::route(const Request& request, const Answering& exchange) {
 
 void Api::drain(f64 seconds) {
   context_.draining = true;
+  if (explorer_) explorer_->close();  // its streams would never end
   context_.host.scheduler.drain(seconds);
 }
 

@@ -15,11 +15,13 @@ struct LogLine {
   std::string problem;
   f64 seconds;
 };
+class Explorer;
 using Log = std::function<void(const LogLine&)>;
 
 class Api final : public Handler {
  public:
-  Api(const ModelHost& host, std::string version, Log log);
+  // `explorer` may be null: then its paths are not there.
+  Api(const ModelHost& host, std::string version, Log log, Explorer* explorer = nullptr);
 
   [[nodiscard]] bool is_quick(const Request& request) const override;
   void handle(Request request, std::shared_ptr<Exchange> exchange) override;
@@ -32,6 +34,7 @@ class Api final : public Handler {
   [[nodiscard]] Checked<void> route(const Request& request, const Answering& exchange);
   [[nodiscard]] bool answer_about_server(const Request& request, const Answering& exchange);
   Metrics metrics_;
+  Explorer* explorer_;
   Context context_;
   Log log_;
 };

@@ -48,12 +48,16 @@ class Answer final : public Exchange, public std::enable_shared_from_this<Answer
   void open(Response head) override;
   void write(std::string piece) override;
   void close() override;
+  [[nodiscard]] u64 backlog() const override { return posted_bytes_ + out_bytes_; }
   void on_gone(std::function<void()> call) override;
   void post(std::function<void()> call) override;
 
   // The IO thread's side.
   [[nodiscard]] asio::awaitable<void> changed();
-  [[nodiscard]] std::string take() { return std::exchange(out_, {}); }
+  [[nodiscard]] std::string take() {
+    out_bytes_ = 0;
+    return std::exchange(out_, {});
+  }
   [[nodiscard]] bool has_output() const { return !out_.empty(); }
   [[nodiscard]] bool is_complete() const { return complete_; }
   [[nodiscard]] bool is_gone() const { return gone_; }
@@ -71,6 +75,7 @@ class Answer final : public Exchange, public std::enable_shared_from_this<Answer
   std::vector<Header> headers_;
   asio::steady_timer timer_;  // never fires: cancelling it wakes who waits
   std::string out_;
+  std::atomic<u64> posted_bytes_ = 0, out_bytes_ = 0;  // for backlog()
   bool begun_ = false, complete_ = false, gone_ = false;
   std::function<void()> on_gone_;
 };

@@ -92,6 +92,26 @@ std::string_view openai_type(u32 status) {
   }
 }
 
+// The codes of docs/formats/feed.md; what other rooms of the server say becomes one of them.
+std::string explorer_code(const ApiError& error) {
+  if (error.code == "context_length_exceeded") return "does_not_fit";
+  if (!error.code.empty() && !error.code.starts_with("invalid_") && error.code != "model_not_found")
+    return error.code;
+  switch (error.status) {
+    case 401:
+    case 403:
+      return "forbidden";
+    case 404:
+      return "not_found";
+    case 429:
+      return "too_many";
+    case 503:
+      return "busy";
+    default:
+      return error.status >= 500 ? "model_error" : "bad_request";
+  }
+}
+
 std::string_view anthropic_type(u32 status) {
   switch (status) {
     case 401:
@@ -114,6 +134,7 @@ std::string_view anthropic_type(u32 status) {
 }  // namespace
 
 Style style_of(std::string_view path) {
+  if (path.starts_with("/explorer")) return Style::kExplorer;
   if (path.starts_with("/v1/messages")) return Style::kAnthropic;
   return path.starts_with("/api/") ? Style::kOllama : Style::kOpenAi;
 }
@@ -121,6 +142,10 @@ Style style_of(std::string_view path) {
 Json error_json(Style style, const ApiError& error) {
   const Json none = nullptr;
   const auto or_null = [&](const std::string& text) { return text.empty() ? none : Json(text); };
+  if (style == Style::kExplorer)
+    return {{"code", explorer_code(error)},
+            {"message", error.message},
+            {"hint", or_null(error.param)}};
   if (style == Style::kOllama) return {{"error", error.message}};
   if (style == Style::kAnthropic)
     return {{"type", "error"},

@@ -40,7 +40,7 @@ using Checked = tl::expected<T, ApiError>;
       ApiError(status, one_line(message), std::move(param), std::move(code)));
 }
 
-enum class Style : u8 { kOpenAi, kAnthropic, kOllama };
+enum class Style : u8 { kOpenAi, kAnthropic, kOllama, kExplorer };
 [[nodiscard]] Style style_of(std::string_view path);
 
 [[nodiscard]] Json error_json(Style style, const ApiError& error);

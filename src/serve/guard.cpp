@@ -29,7 +29,11 @@ bool contains(const std::vector<std::string>& list, std::string_view text) {
 }
 
 // These tell nothing but that the program runs.
-bool is_open_to_all(const Request& head) { return head.path == "/health" || head.path == "/ready"; }
+// Nor do the files of the page, which must be there before a key can be asked for.
+bool is_open_to_all(const Request& head) {
+  return head.path == "/health" || head.path == "/ready" || head.path == "/explorer/" ||
+         head.path.starts_with("/explorer/assets/");
+}
 
 std::string_view bearer(const Request& head) {
   constexpr std::string_view kScheme = "bearer ";

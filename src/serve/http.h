@@ -54,6 +54,8 @@ class Exchange {
   virtual void open(Response head) = 0;  // its body is the first piece
   virtual void write(std::string piece) = 0;
   virtual void close() = 0;
+  // Bytes that were written and that the socket has not taken yet.
+  [[nodiscard]] virtual u64 backlog() const { return 0; }
   // Called once when the client has left before the answer was complete; at once if it has already.
   virtual void on_gone(std::function<void()> call) = 0;
   // Runs something on the thread that writes the answers, in the order of the calls.

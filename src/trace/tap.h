@@ -18,6 +18,7 @@ namespace orrery::trace {
 
 struct TapOff {
   static constexpr bool kOn = false;
+  [[nodiscard]] static constexpr bool watches(Point) { return false; }
   [[nodiscard]] static constexpr bool wants(Point, u32) { return false; }
   static constexpr void values(Point, u32, u32, const f32*, u32) {}
   static constexpr void number(Point, u32, u32, f64) {}
@@ -35,6 +36,7 @@ enum class Rows : u8 { kAll, kLogits };
 struct Subscription {
   u64 points = kNoPoints;  // bit(Point) each
   Rows rows = Rows::kLogits;
+  u64 every_row = kNoPoints;  // of the points, those that are watched in every row all the same
 };
 
 class TapOn {
@@ -50,10 +52,13 @@ class TapOn {
     rows_ = rows;
   }
 
+  // Does anyone watch this point at all? The same answer for every member of the team.
+  [[nodiscard]] bool watches(Point point) const { return (subscription_.points & bit(point)) != 0; }
   // Does anyone watch this point of this row? Events of no row (kNone) depend on the point alone.
   [[nodiscard]] bool wants(Point point, u32 row) const {
-    if (!(subscription_.points & bit(point))) return false;
-    return row >= rows_.size() || subscription_.rows == Rows::kAll || rows_[row].logits;
+    if (!watches(point)) return false;
+    return row >= rows_.size() || subscription_.rows == Rows::kAll || rows_[row].logits ||
+           (subscription_.every_row & bit(point)) != 0;
   }
 
   void values(Point point, u32 layer, u32 row, const f32* values, u32 count) {
