@@ -1,0 +1,116 @@
+// What the page knows of one run, by position: the frames as they came, found by what they are about.
+// It grows with the text; the recording says which frames are gone.
+import type {
+  AttnRow, AttnStat, Frame, KvEvent, Resid, RouteFullLayer, RouteLayer, RunState, Token, TopK,
+} from '../feed/frame.ts';
+
+export class Run {
+  id: number;
+  parent: number | null = null;
+  branchedAt: number | null = null;
+  state = 'queued';
+  done = 0;
+  of = 0;
+  finish: string | null = null;
+  error: string | null = null;
+  prompt_ms: number | null = null;
+  reply_ms: number | null = null;
+  promptTokens = 0;
+  seed: number | null = null;
+  /** Of the answer to POST run: where each token of the prompt comes from. */
+  origins: (string | undefined)[] = [];
+  thinned = 0;
+  stateFrame: Frame<RunState> | null = null;
+  tokens: (Frame<Token> | undefined)[] = [];
+  route = new Map<number, Frame<{ layers: RouteLayer[] }>>();
+  routeFull = new Map<number, Frame<{ layers: RouteFullLayer[] }>>();
+  /** By layer, then by position. */
+  stat = new Map<number, Map<number, Frame<AttnStat>>>();
+  rows = new Map<string, Frame<AttnRow>>();
+  topk = new Map<string, Frame<TopK>>();
+  resid = new Map<number, Frame<Resid>>();
+  kv: Frame<{ events: KvEvent[] }>[] = [];
+
+  constructor(id: number) {
+    this.id = id;
+  }
+
+  get length() {
+    return this.tokens.length;
+  }
+  get busy() {
+    return this.state === 'running' || this.state === 'prefill' || this.state === 'queued';
+  }
+
+  take(frame: Frame) {
+    if (frame.thinned) this.thinned++;
+    switch (frame.channel) {
+      case 'run': this.takeState(frame); break;
+      case 'token': this.tokens[frame.step] = frame; break;
+      case 'route': this.route.set(frame.step, frame); break;
+      case 'route.full': this.routeFull.set(frame.step, frame); break;
+      case 'attn.stat': {
+        const layer = frame.data.layer;
+        if (!this.stat.has(layer)) this.stat.set(layer, new Map());
+        this.stat.get(layer)!.set(frame.step, frame);
+        break;
+      }
+      case 'attn.row': this.rows.set(rowKey(frame.step, frame.data.layer, frame.data.head), frame); break;
+      case 'attn.topk': this.topk.set(`${frame.step}/${frame.data.layer}`, frame); break;
+      case 'resid': this.resid.set(frame.step, frame); break;
+      case 'kv': if (frame.data.events) this.kv.push(frame); break;
+    }
+  }
+
+  private takeState(frame: Frame<RunState>) {
+    const s = frame.data;
+    this.stateFrame = frame;
+    this.parent = s.parent ?? null;
+    this.branchedAt = s.position ?? null;
+    this.state = s.state;
+    this.done = s.done ?? 0;
+    this.of = s.of ?? 0;
+    this.finish = s.finish ?? null;
+    this.error = s.error ?? null;
+    this.prompt_ms = s.prompt_ms ?? null;
+    this.reply_ms = s.reply_ms ?? null;
+    this.promptTokens = s.prompt_tokens ?? this.promptTokens;
+  }
+
+  drop(frame: Frame) {
+    const at = frame.step;
+    if (frame.channel === 'token' && this.tokens[at] === frame) this.tokens[at] = undefined;
+    if (frame.channel === 'route' && this.route.get(at) === frame) this.route.delete(at);
+    if (frame.channel === 'route.full' && this.routeFull.get(at) === frame) this.routeFull.delete(at);
+    if (frame.channel === 'attn.stat') this.stat.get(frame.data.layer)?.delete(at);
+    if (frame.channel === 'attn.row') this.rows.delete(rowKey(at, frame.data.layer, frame.data.head));
+    if (frame.channel === 'attn.topk') this.topk.delete(`${at}/${frame.data.layer}`);
+    if (frame.channel === 'resid') this.resid.delete(at);
+    if (frame.channel === 'kv' && this.kv[0] === frame) this.kv.shift();
+  }
+
+  /** The newest statistics of a layer at or before a position, but not of a branch's other text. */
+  statAt(layer: number, position: number) {
+    const steps = this.stat.get(layer);
+    if (!steps) return null;
+    const exact = steps.get(position);
+    if (exact) return exact;
+    let best: Frame<AttnStat> | null = null;
+    for (const [step, frame] of steps) {
+      if (step <= position && (!best || step > best.step)) best = frame;
+    }
+    return best;
+  }
+
+  /** The reply's text; control tokens are no part of it. */
+  replyText() {
+    let text = '';
+    for (let i = this.promptTokens; i < this.tokens.length; i++) {
+      const token = this.tokens[i]?.data;
+      if (token && !token.special) text += token.text;
+    }
+    return text;
+  }
+}
+
+export const rowKey = (step: number, layer: number, head: number) => `${step}/${layer}/${head}`;

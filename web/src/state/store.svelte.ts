@@ -1,0 +1,377 @@
+// The one state of the page: the link to the engine, the catalogue, the runs, and the cursor that
+// all instruments share. Frames are kept as they are; `version` says that some came, so a component
+// reads it and then reads the runs. Nothing here computes a number that is shown.
+import type { Frame, KvSnapshot } from '../feed/frame.ts';
+import type { FromWorker, ToWorker } from '../feed/worker.ts';
+import { Refusal, base, get, post } from '../feed/control.ts';
+import { Run } from './run.ts';
+
+export type Link = 'connecting' | 'live' | 'lost' | 'off' | 'replay' | 'no_model';
+export const instruments = [
+  'chat', 'compare', 'tokens', 'attention', 'routing', 'memory', 'lens', 'time', 'optimise', 'planner',
+] as const;
+export type Instrument = (typeof instruments)[number];
+
+export interface Sampler {
+  temperature: number;
+  top_k: number;
+  top_p: number;
+  min_p: number;
+  typical_p: number;
+  repetition_penalty: number;
+  presence_penalty: number;
+  frequency_penalty: number;
+}
+export const samplerDefaults: Sampler = {
+  temperature: 0.8, top_k: 40, top_p: 0.95, min_p: 0, typical_p: 1,
+  repetition_penalty: 1, presence_penalty: 0, frequency_penalty: 0,
+};
+
+class Store {
+  instrument = $state<Instrument>('chat');
+  link = $state<Link>('connecting');
+  linkMessage = $state('');
+  linkCode = $state('');
+  session = $state('');
+  catalog = $state.raw<any>(null);
+  /** Set when another model answers than the one whose runs are shown. */
+  restarted = $state(false);
+  version = $state(0);
+  runId = $state(0);
+  step = $state(0);
+  layer = $state(0);
+  head = $state(0);
+  expert = $state(0);
+  follow = $state(true);
+  scale = $state<'log' | 'linear' | 'rank'>('log');
+  sinks = $state(true);
+  sinkCount = 4;
+  window = $state(0);
+  a = $state('');
+  b = $state('');
+  sampler = $state<Sampler>({ ...samplerDefaults });
+  seed = $state('');
+  tokensMax = $state(256);
+  system = $state('');
+  promptText = $state('');
+  includePrompt = $state(false);
+  promptLogprobs = $state(true);
+  asChat = $state(true);
+  sys = $state.raw<Frame | null>(null);
+  kv = $state.raw<Frame<KvSnapshot> | null>(null);
+  gaps = $state(0);
+  unknown = $state(0);
+  gone = $state(0);
+  thinned = $state(0);
+  ringBytes = $state(0);
+  notice = $state('');
+  error = $state.raw<Refusal | null>(null);
+  prefer = $state('');
+  heads = $state<{ layer: number; head: number }[]>([]);
+
+  runs = new Map<number, Run>();
+  bySeq = new Map<number, Frame>();
+  replies = new Map<string, any>();
+  private replyCount = 0;
+  private lastSeq = 0;
+  private retry = 0;
+  private retryTimer = 0;
+  private worker: Worker | null = null;
+  private onSaved: ((parts: Uint8Array[]) => void) | null = null;
+
+  get run(): Run | undefined {
+    void this.version;
+    return this.runs.get(this.runId);
+  }
+  get runList(): Run[] {
+    void this.version;
+    return [...this.runs.values()];
+  }
+  get layers(): number {
+    return this.catalog?.spec?.layers?.length ?? 0;
+  }
+  get headCount(): number {
+    return this.catalog?.spec?.layers?.[this.layer]?.attention?.heads ?? 0;
+  }
+  get expertLayers(): number[] {
+    const layers: any[] = this.catalog?.spec?.layers ?? [];
+    return layers.flatMap((one, i) => (one.ffn?.kind === 'experts' ? [i] : []));
+  }
+
+  start() {
+    this.worker = new Worker(new URL('../feed/worker.ts', import.meta.url), { type: 'module' });
+    this.worker.onmessage = (event) => this.hear(event.data);
+    void this.connect();
+  }
+
+  private tell(message: ToWorker) {
+    this.worker?.postMessage(message);
+  }
+
+  async connect() {
+    clearTimeout(this.retryTimer);
+    if (this.link !== 'lost') this.link = 'connecting';
+    try {
+      if (!this.session) this.session = sessionStorage.getItem('orrery-session') ?? '';
+      if (this.session) {
+        const state = await get('state', { session: this.session }).catch((error) => {
+          if (error instanceof Refusal && error.status === 404) return null;
+          throw error;
+        });
+        if (!state) this.forgetSession();
+        else if (!this.runId && state.runs?.length) this.runId = state.runs.at(-1).run;
+      }
+      if (!this.session) {
+        const made = await post('session', {});
+        this.session = made.session;
+        sessionStorage.setItem('orrery-session', this.session);
+      }
+      const url = `${base}stream?session=${encodeURIComponent(this.session)}`;
+      this.tell({ type: 'open', url, since: this.lastSeq });
+    } catch (error) {
+      this.lost(error instanceof Refusal ? error : new Refusal(0, 'unreachable', String(error), ''));
+    }
+  }
+
+  private forgetSession() {
+    this.session = '';
+    this.lastSeq = 0;
+    sessionStorage.removeItem('orrery-session');
+  }
+
+  private lost(error: Refusal) {
+    if (this.link === 'replay') return;
+    if (error.code === 'explorer_off') {
+      this.link = 'off';
+    } else if (error.code === 'no_model') {
+      this.link = 'no_model';
+    } else {
+      this.link = 'lost';
+    }
+    this.linkMessage = error.message;
+    this.linkCode = error.code;
+    const wait = Math.min(500 * 2 ** this.retry++, 15000);
+    this.retryTimer = setTimeout(() => this.connect(), wait) as unknown as number;
+  }
+
+  private hear(message: FromWorker) {
+    if (message.type === 'opened') {
+      this.link = 'live';
+      this.linkMessage = '';
+      this.retry = 0;
+    }
+    if (message.type === 'closed' && this.link !== 'replay') {
+      if (message.status === 404) this.forgetSession();
+      this.lost(new Refusal(message.status, message.code, message.message, ''));
+    }
+    if (message.type === 'frames') this.takeAll(message);
+    if (message.type === 'saved') this.onSaved?.(message.parts);
+    if (message.type === 'replayed') {
+      this.notice = message.message;
+      this.link = this.catalog ? 'replay' : this.link;
+      this.follow = true;
+      this.toEnd();
+    }
+  }
+
+  private takeAll(message: Extract<FromWorker, { type: 'frames' }>) {
+    for (const frame of message.frames) this.take(frame);
+    this.ringBytes = message.bytes;
+    this.unknown = message.unknown;
+    for (const seq of message.gone) {
+      const frame = this.bySeq.get(seq);
+      if (!frame) continue;
+      this.bySeq.delete(seq);
+      this.runs.get(frame.run)?.drop(frame);
+    }
+    this.gone += message.gone.length;
+    if (this.follow) this.toEnd();
+    this.version++;
+  }
+
+  private take(frame: Frame) {
+    if (frame.seq > 0) {
+      if (frame.seq <= this.lastSeq && this.bySeq.has(frame.seq)) return;
+      this.lastSeq = Math.max(this.lastSeq, frame.seq);
+      this.bySeq.set(frame.seq, frame);
+    }
+    if (frame.thinned) this.thinned++;
+    if (frame.channel === 'catalog') this.takeCatalog(frame);
+    else if (frame.channel === 'sys') this.sys = frame;
+    else if (frame.channel === 'gap') this.gaps += frame.data.to - frame.data.from + 1;
+    else if (frame.channel === 'kv' && frame.data.groups) this.kv = frame;
+    if (frame.run) {
+      if (!this.runs.has(frame.run)) {
+        this.runs.set(frame.run, new Run(frame.run));
+        if (!this.runId) this.runId = frame.run;
+      }
+      this.runs.get(frame.run)!.take(frame);
+    }
+  }
+
+  private takeCatalog(frame: Frame) {
+    const before = this.catalog?.model?.hash;
+    this.restarted = this.restarted || Boolean(before && before !== frame.data.model?.hash);
+    if (before === frame.data.model?.hash) return;
+    this.catalog = frame.data;
+    this.layer = Math.min(this.layer, Math.max(0, this.layers - 1));
+    if (!frame.data.chat) this.asChat = false;
+    if (frame.data.model?.loaded === false && frame.data.model?.id === '') this.link = 'no_model';
+  }
+
+  toEnd() {
+    const run = this.runs.get(this.runId);
+    if (run && run.length) this.step = run.length - 1;
+  }
+
+  /** The name under which a frame's numbers can be found again. */
+  key(frame: Frame | null | undefined): string {
+    if (!frame) return '';
+    if (frame.seq) return `f${frame.seq}`;
+    if (frame.channel === 'kv' || frame.channel === 'sys') return frame.channel;
+    return `${frame.channel}${frame.run || ''}`;
+  }
+
+  keep(reply: any): string {
+    const id = `reply${++this.replyCount}`;
+    this.replies.set(id, reply);
+    if (this.replies.size > 64) this.replies.delete(this.replies.keys().next().value!);
+    return id;
+  }
+
+  /** What stands behind `f12#candidates.3.logprob`; undefined if nothing does. */
+  resolve(src: string): unknown {
+    const [key, path] = src.split('#');
+    let value: any;
+    if (key === 'catalog') value = this.catalog;
+    else if (key === 'kv') value = this.kv?.data;
+    else if (key === 'sys') value = this.sys?.data;
+    else if (key.startsWith('reply')) value = this.replies.get(key);
+    else if (key.startsWith('run')) value = this.runs.get(Number(key.slice(3)))?.stateFrame?.data;
+    else if (key.startsWith('f')) {
+      const frame = this.bySeq.get(Number(key.slice(1)));
+      if (path === 'step') return frame?.step;
+      value = frame?.data;
+    }
+    for (const part of path ? path.split('.') : []) value = value?.[part];
+    return value;
+  }
+
+  fail(error: unknown) {
+    this.error = error instanceof Refusal ? error : new Refusal(0, 'page', String(error), '');
+  }
+
+  /** Control that may be refused: the refusal is shown, and the answer is null. */
+  async ask(path: string, body: object = {}): Promise<any> {
+    if (this.link === 'replay') return null;
+    try {
+      this.error = null;
+      return await post(path, { session: this.session, ...body });
+    } catch (error) {
+      this.fail(error);
+      return null;
+    }
+  }
+
+  async newRun(what: object): Promise<number> {
+    const answer = await this.ask('run', {
+      ...what,
+      ...(this.seed.trim() ? { seed: Number(this.seed) } : {}),
+      tokens_max: this.tokensMax,
+      prompt_logprobs: this.promptLogprobs,
+      sampler: { ...this.sampler },
+    });
+    if (!answer) return 0;
+    const run = this.runs.get(answer.run) ?? new Run(answer.run);
+    this.runs.set(answer.run, run);
+    run.seed = answer.seed;
+    run.promptTokens = answer.prompt?.length ?? 0;
+    run.origins = (answer.prompt ?? []).map((one: any) =>
+      one.origin === 'message' && one.message !== undefined ? `message ${one.message}` : one.origin);
+    this.runId = answer.run;
+    this.follow = true;
+    this.version++;
+    return answer.run;
+  }
+
+  async branch(position: number, token: number): Promise<number> {
+    const answer = await this.ask('branch', {
+      run: this.runId, position, token, tokens_max: this.tokensMax, sampler: { ...this.sampler },
+    });
+    if (!answer) return 0;
+    const run = this.runs.get(answer.run) ?? new Run(answer.run);
+    this.runs.set(answer.run, run);
+    run.parent = answer.parent ?? this.runId;
+    run.branchedAt = answer.position ?? position;
+    run.seed = answer.seed;
+    run.promptTokens = this.runs.get(run.parent!)?.promptTokens ?? 0;
+    this.runId = answer.run;
+    this.follow = true;
+    this.version++;
+    return answer.run;
+  }
+
+  async runOrPause() {
+    const run = this.run;
+    if (!run) return;
+    if (run.busy) await this.ask('pause', { run: run.id });
+    else await this.ask('resume', { run: run.id, ...(run.state === 'ended' ? { tokens_max: 64 } : {}) });
+    this.follow = true;
+  }
+
+  async stepOnce() {
+    const run = this.run;
+    if (!run) return;
+    if (run.state === 'paused') {
+      this.follow = true;
+      await this.ask('step', { run: run.id, count: 1 });
+    } else if (run.busy) {
+      await this.ask('pause', { run: run.id });
+    }
+  }
+
+  moveStep(by: number) {
+    const run = this.run;
+    if (!run) return;
+    const to = Math.max(0, Math.min(run.length - 1, this.step + by));
+    this.step = to;
+    this.follow = to === run.length - 1;
+  }
+  goTo(step: number) {
+    this.moveStep(step - this.step);
+  }
+  moveLayer(by: number) {
+    this.layer = Math.max(0, Math.min(this.layers - 1, this.layer + by));
+    this.head = Math.max(0, Math.min(this.headCount - 1, this.head));
+  }
+  moveHead(by: number) {
+    if (this.instrument === 'routing') {
+      const n = this.catalog?.spec?.layers?.[this.layer]?.ffn?.experts ?? 1;
+      this.expert = (this.expert + by + n) % n;
+    } else {
+      const n = Math.max(1, this.headCount);
+      this.head = (this.head + by + n) % n;
+    }
+  }
+
+  save(): Promise<Uint8Array[]> {
+    return new Promise((resolve) => {
+      this.onSaved = resolve;
+      this.tell({ type: 'save' });
+    });
+  }
+  async openFile(file: Blob) {
+    const bytes = new Uint8Array(await file.arrayBuffer());
+    clearTimeout(this.retryTimer);
+    this.runs.clear();
+    this.bySeq.clear();
+    this.lastSeq = 0;
+    this.catalog = null;
+    this.restarted = false;
+    this.runId = 0;
+    this.gaps = 0;
+    this.tell({ type: 'replay', file: bytes });
+  }
+}
+
+export const store = new Store();
