@@ -1,6 +1,9 @@
 // Keys, values and queries of the attention ladders, plain and as the cache holds them.
 #pragma once
 
+#include <functional>
+#include <memory>
+
 #include "ladder/ladder.h"
 
 namespace orrery::ladder {

@@ -1,5 +1,6 @@
 // The matrices and vectors that the ladders climb with.
 #include <cstring>
+#include <memory>
 #include <random>
 
 #include "base/half.h"
