@@ -24,6 +24,8 @@ struct Command {
 [[nodiscard]] Command add_inspect(CLI::App& program);
 [[nodiscard]] Command add_compare(CLI::App& program);
 [[nodiscard]] Command add_pull(CLI::App& program);
+[[nodiscard]] Command add_cache(CLI::App& program);
+[[nodiscard]] Command add_serve(CLI::App& program);
 [[nodiscard]] Command add_families(CLI::App& program);
 
 }  // namespace orrery::apps

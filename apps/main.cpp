@@ -36,9 +36,12 @@ void print_overview() {
       "  {0}orrery run{1}                        chat with the default model\n"
       "  {0}orrery run MODEL{1}                  chat with another\n"
       "  {0}orrery generate MODEL{1} --prompt …  continue a text\n"
+      "  {0}orrery serve MODEL{1}                behind HTTP, for clients of OpenAI's API and "
+      "others\n"
       "  {0}orrery inspect MODEL{1}              what is in a file, and on this machine\n"
       "  {0}orrery compare A B{1}                two models side by side\n"
       "  {0}orrery pull ORG/NAME{1}              fetch a published model\n"
+      "  {0}orrery cache{1}                      packed weights kept for quick starts\n"
       "  {0}orrery bench MODEL{1}                how fast, against what this machine can do\n"
       "  {0}orrery tokenize MODEL{1} TEXT        a text as the model sees it\n"
       "  {0}orrery template|logits|perplexity{1} chats, logits and perplexity\n\n"
@@ -80,9 +83,10 @@ int run_program(int argc, char** argv) {
   program.require_subcommand(0, 1);
   program.formatter(std::make_shared<HelpFormatter>());
   const std::vector<Command> commands = {
-      add_run(program),      add_generate(program),   add_inspect(program),  add_compare(program),
-      add_families(program), add_bench(program),      add_tokenize(program), add_template(program),
-      add_logits(program),   add_perplexity(program), add_pull(program)};
+      add_run(program),      add_generate(program), add_inspect(program),    add_compare(program),
+      add_cache(program),    add_families(program), add_bench(program),      add_tokenize(program),
+      add_template(program), add_logits(program),   add_perplexity(program), add_pull(program),
+      add_serve(program)};
   try {
     program.parse(argc, argv);
   } catch (const CLI::CallForHelp&) {

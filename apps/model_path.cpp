@@ -110,6 +110,7 @@ Result<fs::path> open_pulled(const std::string& id, const Wanted& wanted) {
 }  // namespace
 
 fs::path models_folder() { return user_folder("XDG_CACHE_HOME", ".cache") / "models"; }
+fs::path packs_folder() { return user_folder("XDG_CACHE_HOME", ".cache") / "packs"; }
 fs::path state_folder() { return user_folder("XDG_STATE_HOME", ".local/state"); }
 
 Result<fs::path> find_model(const std::string& name) {

@@ -10,6 +10,8 @@ namespace orrery::apps {
 
 // ${XDG_CACHE_HOME:-~/.cache}/orrery/models
 [[nodiscard]] std::filesystem::path models_folder();
+// ${XDG_CACHE_HOME:-~/.cache}/orrery/packs
+[[nodiscard]] std::filesystem::path packs_folder();
 // ${XDG_STATE_HOME:-~/.local/state}/orrery: what the program remembers (chat history)
 [[nodiscard]] std::filesystem::path state_folder();
 

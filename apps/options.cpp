@@ -18,13 +18,22 @@ void EngineFlags::add_to(CLI::App& command, bool model_required) {
       ->check(CLI::Range(1u, 1024u));
   auto* exact_flag = command.add_flag(
       "--exact", exact, "Weights, arithmetic and KV in float32: slow, for comparisons");
+  std::vector<std::string> kv_names;
+  for (const kernels::KvFormat format : kernels::kKvFormats)
+    kv_names.emplace_back(kernels::name(format));
   command.add_option("--kv", kv, "Format of keys and values in the cache (f16; with --exact f32)")
-      ->check(CLI::IsMember({"f16", "bf16", "f32"}));
+      ->check(CLI::IsMember(kv_names));
   command
       .add_option("--weights", weights,
                   "Round weights that are floats to this while loading; without it, as they are")
       ->check(CLI::IsMember({"q8_0", "q4_0", "q4_1"}))
       ->excludes(exact_flag);
+  command
+      .add_option("--packs", packs,
+                  "Keep packed weights for the next start (`orrery cache`): auto does for large "
+                  "models (auto)")
+      ->check(CLI::IsMember({"auto", "always", "off"}))
+      ->envname("ORRERY_PACKS");
   command.add_option("--chunk", chunk, "Prompt tokens computed together; changes no result (512)")
       ->check(CLI::Range(1u, 65536u));
 }
@@ -43,9 +52,10 @@ engine::EngineOptions EngineFlags::options() const {
   if (weights == "q8_0") options.weights = Format::kQ8_0;
   if (weights == "q4_0") options.weights = Format::kQ4_0;
   if (weights == "q4_1") options.weights = Format::kQ4_1;
-  if (kv == "f16") options.kv = kernels::KvFormat::kF16;
-  if (kv == "bf16") options.kv = kernels::KvFormat::kBf16;
-  if (kv == "f32") options.kv = kernels::KvFormat::kF32;
+  for (const kernels::KvFormat format : kernels::kKvFormats)
+    if (kv == kernels::name(format)) options.kv = format;
+  if (packs != "off") options.packs.folder = packs_folder();
+  if (packs == "always") options.packs.bytes_min = 0;
   return options;
 }
 

@@ -20,7 +20,7 @@ inline constexpr const char* kModelHelp =
 void set_examples(CLI::App& command, std::string_view lines);
 
 struct EngineFlags {
-  std::string model, kv, weights;
+  std::string model, kv, weights, packs = "auto";
   u32 threads = 0, context = 0, chunk = 512;
   bool exact = false;
 

@@ -144,7 +144,8 @@ TEST(Generate, ThreadsChunksAndKvFormatsAreTaken) {
   EXPECT_EQ(first.size(), 16u);
   EXPECT_EQ(tokens({"-t", "2", "--chunk", "1"}), first);
   EXPECT_EQ(tokens({"--chunk", "7"}), first);
-  EXPECT_EQ(tokens({"--kv", "f32"}).size(), 16u);
+  for (const char* kv : {"f32", "bf16", "q8", "q4"})
+    EXPECT_EQ(tokens({"--kv", kv}).size(), 16u) << kv;
 }
 
 TEST(Generate, TheSameSeedGivesTheSameReply) {

@@ -38,7 +38,7 @@ Result<void> check_memory(const plan::Host& host, u64 needed) {
 Result<std::unique_ptr<Engine>> Engine::open(const std::filesystem::path& path,
                                              const EngineOptions& options) {
   Stopwatch watch;
-  std::unique_ptr<Engine> engine(new Engine);
+  std::unique_ptr<Engine> engine(new Engine(options.packs));
   Engine& e = *engine;
   TRY(e.kernels_, kernels::resolve_from_environment());
   TRY(e.host_, plan::probe_host());
@@ -50,8 +50,7 @@ Result<std::unique_ptr<Engine>> Engine::open(const std::filesystem::path& path,
   e.context_ =
       options.context ? options.context : std::min(description.spec.context, kContextDefault);
   e.chunk_ = std::clamp(options.chunk, 1u, std::max(1u, e.context_));
-  TRY(const model::BindPlan bind_plan,
-      model::plan_binding(*e.checkpoint_, description, bind_options));
+  TRY(model::BindPlan bind_plan, model::plan_binding(*e.checkpoint_, description, bind_options));
   CHECK_OK(check_memory(
       e.host_, bind_plan.bytes + options.sequences *
                                      (e.context_ * plan::kv_bytes_per_token(description.spec, kv) +
@@ -62,8 +61,7 @@ Result<std::unique_ptr<Engine>> Engine::open(const std::filesystem::path& path,
   if (threads > 1024) return fail("{} threads; give a number up to 1024", threads);
   e.team_ = std::make_unique<ThreadTeam>(threads);
   Progress& progress = options.progress ? *options.progress : no_progress();
-  TRY(e.model_,
-      model::bind(*e.checkpoint_, description, bind_options, parallel_on(*e.team_), progress));
+  CHECK_OK(e.load(description, bind_options, std::move(bind_plan), progress));
   TRY(e.cache_, forward::KvCache::make(description.spec, kv, u64(e.context_) * options.sequences,
                                        options.sequences));
   const u32 logit_rows = std::max(1u, options.logit_rows);
@@ -89,6 +87,24 @@ Result<std::unique_ptr<Engine>> Engine::open(const std::filesystem::path& path,
   if (eos) e.stop_tokens_.push_back(*eos);
   e.load_timings_.text = watch.lap();
   return engine;
+}
+
+// From a pack, or by packing, and then a pack is made of it. Packs never stop a model from loading.
+Result<void> Engine::load(const model::Description& description, model::BindOptions options,
+                          model::BindPlan plan, Progress& progress) {
+  const ParallelFor parallel = parallel_on(*team_);
+  const auto key = model::pack_key(*checkpoint_, plan);
+  if (key)
+    if (MappedFile pack = packs_.find(*key, plan.bytes, parallel); !pack.bytes().empty()) {
+      const Bytes data = model::pack_data(pack, plan.bytes);
+      model_ = model::adopt(std::move(plan), description.spec, std::move(pack), data);
+      return {};
+    }
+  TRY(model_, model::bind(*checkpoint_, description, options, parallel, progress));
+  if (key)
+    packs_.keep(*key, checkpoint_->path().filename().string(),
+                {model_.memory.data(), model_.weights_bytes});
+  return {};
 }
 
 u64 Engine::kv_bytes() const {
@@ -131,6 +147,12 @@ Result<void> Engine::pass(const forward::Batch& batch) {
   tap_->begin_step(step_++, subscription_, tap_rows_);
   forward::forward(model_, kernels_, batch, cache_, scratch_, *team_, *tap_);
   return {};
+}
+
+void Engine::final_hidden(u32 index, std::span<f32> out) {
+  kernels_.rms_norm(scratch_.residual + u64(index) * model_.spec.dim,
+                    model_.weights.whole.vector(model::Role::kOutputNorm), out.data(),
+                    model_.spec.dim, model_.spec.norm_eps);
 }
 
 void Engine::watch(trace::TapOn* tap, trace::Subscription subscription) {

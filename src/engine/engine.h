@@ -14,6 +14,7 @@
 #include "base/progress.h"
 #include "base/thread_team.h"
 #include "checkpoint/checkpoint.h"
+#include "engine/packs.h"
 #include "forward/forward.h"
 #include "forward/sampler.h"
 #include "kernels/kernels.h"
@@ -34,6 +35,7 @@ struct EngineOptions {
   u32 chunk = 512;     // tokens of a prompt that are computed together; no part of any result
   u32 logit_rows = 1;  // logits that one pass can give (for score())
   u32 sequences = 1;
+  PackOptions packs = {};  // packed weights kept on disk; without a folder: none
   Progress* progress = nullptr;
 };
 inline constexpr u32 kContextDefault = 8192;
@@ -124,6 +126,8 @@ class Engine {
   [[nodiscard]] u32 context() const { return context_; }  // positions of a sequence
   [[nodiscard]] bool is_stop(text::TokenId id) const;     // whether it ends a reply
   [[nodiscard]] const LoadTimings& load_timings() const { return load_timings_; }
+  [[nodiscard]] bool from_pack() const { return !model_.pack.bytes().empty(); }
+  [[nodiscard]] Packs& packs() { return packs_; }
   [[nodiscard]] u64 kv_bytes() const;  // of the whole cache
   [[nodiscard]] kernels::KvFormat kv_format() const { return cache_.format(); }
   [[nodiscard]] u64 scratch_bytes() const { return scratch_.size_bytes(); }
@@ -160,6 +164,8 @@ class Engine {
 
   // One pass over any batch, for benches and tests; the logits are in scratch().
   [[nodiscard]] Result<void> pass(const forward::Batch& batch);
+  // Of the last pass's token `index` of the batch: what the output matrix reads [dim].
+  void final_hidden(u32 index, std::span<f32> out);
   [[nodiscard]] forward::Scratch& scratch() { return scratch_; }
   [[nodiscard]] forward::KvCache& cache() { return cache_; }
   [[nodiscard]] u32 number(const Sequence& sequence) const { return sequence.number_; }
@@ -169,7 +175,9 @@ class Engine {
 
  private:
   friend class Sequence;
-  Engine() = default;
+  explicit Engine(PackOptions packs) : packs_(std::move(packs)) {}
+  [[nodiscard]] Result<void> load(const model::Description& description, model::BindOptions options,
+                                  model::BindPlan plan, Progress& progress);
   [[nodiscard]] Result<void> feed(Sequence& sequence, std::span<const text::TokenId> tokens,
                                   u32 logits_from, const OnLogits& on_logits);
   // One token to each of several sequences.
@@ -182,6 +190,7 @@ class Engine {
   kernels::Kernels kernels_;
   std::unique_ptr<ThreadTeam> team_;
   model::Model model_;
+  Packs packs_;  // may still be writing what model_ holds
   forward::KvCache cache_;
   forward::Scratch scratch_;
   std::unique_ptr<text::Tokenizer> tokenizer_;

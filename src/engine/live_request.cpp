@@ -35,6 +35,13 @@ Result<void> LiveRequest::prepare(const Engine& engine) {
   return {};
 }
 
+void LiveRequest::tell_hidden(Engine& engine, u32 index, u32 position) {
+  if (!submission_.hidden || position >= submission_.prompt.size()) return;
+  std::vector<f32> state(engine.model().spec.dim);
+  engine.final_hidden(index, state);
+  listener_->on_hidden(position, state);
+}
+
 void LiveRequest::read_prompt_logits(u32 position, std::span<const f32> logits) {
   if (position + 1 >= prompt_events_.size()) return;
   TokenEvent& event = prompt_events_[position + 1];

@@ -33,6 +33,8 @@ class LiveRequest {
     return std::max(u32(submission_.prompt.size()), position + 1);
   }
 
+  // Tells of a prompt's token, where that was asked for; it is the batch's token `index`.
+  void tell_hidden(Engine& engine, u32 index, u32 position);
   // What the logits of prompt position `position` say about the token after it.
   void read_prompt_logits(u32 position, std::span<const f32> logits);
   // Chooses the next token; may run beside those of other requests. `logits` are changed.

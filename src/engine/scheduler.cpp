@@ -226,6 +226,7 @@ class Scheduler::Loop {
         goes_on = false;
       }
       for (u32 i = 0; i < r.planned; ++i, ++t) {
+        if (goes_on) r.request->tell_hidden(engine_, t, batch_.tokens[t].position);
         if (!goes_on || !batch_.tokens[t].logits) continue;
         const std::span<f32> logits(engine_.scratch().logits + u64(row++) * vocab, vocab);
         const u32 position = batch_.tokens[t].position;
@@ -234,7 +235,7 @@ class Scheduler::Loop {
         if (r.request->submission().prompt_only) {
           r.request->end_prompt();
           goes_on = false;
-          break;
+          continue;
         }
         r.request->choose(logits, mask_);
         goes_on = r.request->tell(position + 1);

@@ -36,6 +36,8 @@ struct Submission {
   // is taken from the cache, as all its logits are wanted).
   std::optional<u32> logprobs, prompt_logprobs;
   bool prompt_only = false;  // ends (kLength) when the prompt has been read
+  bool hidden = false;       // Listener::on_hidden wants every token of the prompt; then no prefix
+                             // of it is taken from the cache
   std::string owner;         // who shares cached prefixes and a fair share of the steps
   i32 priority = 0;          // greater comes first
   std::optional<f64> deadline_seconds;  // from now; ends with kDeadline when it has passed
@@ -65,10 +67,10 @@ struct Usage {
 
 // Seconds of a request's life. They overlap with other requests' but not with each other.
 struct PhaseTimings {
-  f64 queue = 0;    // until its first token was computed
-  f64 prefill = 0;  // from there to the first token of the reply
-  f64 decode = 0;   // from there to the end
-  f64 mask = 0;     // spent in its TokenFilter
+  f64 queue = 0;           // until its first token was computed
+  f64 prefill = 0;         // from there to the first token of the reply
+  f64 decode = 0;          // from there to the end
+  f64 mask = 0;            // spent in its TokenFilter
   f64 decode_gap_max = 0;  // longest wait between two tokens of the reply
 };
 
@@ -109,6 +111,9 @@ class Listener {
   virtual ~Listener() = default;
   // Once, before the first token of the reply, if prompt_logprobs were asked for.
   virtual void on_prompt(std::span<const TokenEvent> prompt) { (void)prompt; }
+  // Of each token of the prompt, in order, if `hidden` was asked for: what the output matrix would
+  // read [dim].
+  virtual void on_hidden(u32 position, std::span<const f32> state) { (void)position, (void)state; }
   virtual void on_token(const TokenEvent& event) = 0;
   virtual void on_end(const Outcome& outcome) = 0;
 };

@@ -65,6 +65,7 @@ struct Queries {
 struct HeadShape {
   u32 key_dim, value_dim;
   f32 scale;  // of the softmax, on q . k
+  kernels::KvFormat format;
 };
 
 // Pages of one chunk of keys, in order.
@@ -92,7 +93,7 @@ void attend(const Step& step, Queries& queries, const HeadShape& shape, Fill fil
       key_begin[i] = inside(queries.visible[i].begin);
       key_end[i] = inside(queries.visible[i].end);
     }
-    step.kernels.attend({.format = step.cache.format(),
+    step.kernels.attend({.format = shape.format,
                          .head_dim = shape.key_dim,
                          .value_dim = shape.value_dim,
                          .scale = shape.scale,

@@ -32,7 +32,10 @@ void turn_and_store(const Step& step, u32 layer, const GroupedAttention& a) {
   const model::RoleTable& w = step.model.weights.layers[layer];
   const u32 units = a.heads + a.kv_heads;
   const u64 q_stride = u64(a.heads) * a.head_dim, kv_stride = u64(a.kv_heads) * a.head_dim;
-  const u64 element = kernels::kv_element_bytes(step.cache.format());
+  const kernels::KvFormat format = step.cache.format();
+  const bool rotated = is_rounded(format);  // undone in what the queries read (attend_item)
+  const u64 tile_bytes = kernels::key_tile_bytes(format, a.head_dim);
+  const u64 row_bytes = kernels::kv_row_bytes(format, a.head_dim);
   const Range share = step.worker.share(u64(step.tokens()) * units);
   for (u64 i = share.begin; i < share.end; ++i) {
     const u32 t = u32(i / units), unit = u32(i % units);
@@ -42,19 +45,22 @@ void turn_and_store(const Step& step, u32 layer, const GroupedAttention& a) {
       turn(step, a, q, w.vector(Role::kQueryNorm), t);
       if (a.temperature.scale != 0)
         step.kernels.scale(temperature_at(a.temperature, token.position), q, a.head_dim);
+      if (rotated) kernels::hadamard(q, a.head_dim);
       continue;
     }
     const u32 head = unit - a.heads, page = token.position / kPageTokens;
     const u32 within = token.position % kPageTokens;
     f32* k = s.key + t * kv_stride + u64(head) * a.head_dim;
-    const f32* v = s.value + t * kv_stride + u64(head) * a.head_dim;
+    f32* v = s.value + t * kv_stride + u64(head) * a.head_dim;
     turn(step, a, k, w.vector(Role::kKeyNorm), t);
-    u8* k_tile = step.cache.keys(token.sequence, page, layer, head) +
-                 u64(within / kKeyTile) * kKeyTile * a.head_dim * element;
-    u8* v_row =
-        step.cache.values(token.sequence, page, layer, head) + within * a.head_dim * element;
-    step.kernels.store_kv(step.cache.format(), k, v, a.head_dim, a.head_dim, k_tile, v_row,
-                          within % kKeyTile);
+    if (rotated) {
+      kernels::hadamard(k, a.head_dim);
+      kernels::hadamard(v, a.head_dim);
+    }
+    u8* k_tile =
+        step.cache.keys(token.sequence, page, layer, head) + within / kKeyTile * tile_bytes;
+    u8* v_row = step.cache.values(token.sequence, page, layer, head) + within * row_bytes;
+    step.kernels.store_kv(format, k, v, a.head_dim, a.head_dim, k_tile, v_row, within % kKeyTile);
   }
 }
 
@@ -69,7 +75,8 @@ void attend_item(const Step& step, u32 layer, const Item& item, const GroupedAtt
                   visible_keys(item.run.position + t, a.window, a.chunk),
                   sinks ? sinks + h : nullptr);
     }
-  attend(step, queries, {a.head_dim, a.head_dim, 1.0f / std::sqrt(f32(a.head_dim))},
+  const kernels::KvFormat format = step.cache.format();
+  attend(step, queries, {a.head_dim, a.head_dim, 1.0f / std::sqrt(f32(a.head_dim)), format},
          [&](u64 start, u32 pages, ChunkPages& to) {
            for (u32 p = 0; p < pages; ++p) {
              const u32 page = u32(start / kPageTokens) + p;
@@ -77,6 +84,8 @@ void attend_item(const Step& step, u32 layer, const Item& item, const GroupedAtt
              to.values[p] = step.cache.values(item.run.sequence, page, layer, item.kv_head);
            }
          });
+  if (is_rounded(format))
+    for (u32 i = 0; i < queries.count; ++i) kernels::hadamard(queries.value[i], a.head_dim);
 }
 
 // attended *= sigmoid(gate).

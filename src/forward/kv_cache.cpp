@@ -7,13 +7,15 @@
 namespace orrery::forward {
 
 void KvCache::add(const model::GroupedAttention& a) {
-  const u64 stride = 2 * u64(kPageTokens) * a.head_dim * kernels::kv_element_bytes(format_);
-  layers_.push_back({.offset = page_bytes_, .stride = stride});
+  const u64 keys = kPageTokens / kernels::kKeyTile * kernels::key_tile_bytes(format_, a.head_dim);
+  const u64 values = kPageTokens * kernels::kv_row_bytes(format_, a.head_dim);
+  const u64 stride = round_up(keys + values, u64(64));
+  layers_.push_back({.offset = page_bytes_, .stride = stride, .values = keys});
   page_bytes_ += a.kv_heads * stride;
 }
 
 void KvCache::add(const model::LatentAttention& a) {
-  const u64 element = kernels::kv_element_bytes(format_);
+  const u64 element = latent_element_bytes();
   const u64 index = a.indexer.chooses() ? a.indexer.head_dim * sizeof(f32) : 0;
   layers_.push_back({.offset = page_bytes_,
                      .latent = a.kv_rank * element,
@@ -32,6 +34,14 @@ Result<KvCache> KvCache::make(const model::ModelSpec& spec, kernels::KvFormat fo
                               u32 sequences_max) {
   KvCache cache;
   cache.format_ = format;
+  for (const model::LayerSpec& layer : spec.layers) {
+    const auto* a = std::get_if<model::GroupedAttention>(&layer.attention);
+    if (a && a->head_dim % kernels::kv_dim_grain(format))
+      return fail(
+          "keys and values in {} need heads of a multiple of {} values, and these have {}; take "
+          "f16",
+          kernels::name(format), kernels::kv_dim_grain(format), a->head_dim);
+  }
   for (const model::LayerSpec& layer : spec.layers)
     std::visit([&](const auto& a) { cache.add(a); }, layer.attention);
   // Each sequence may leave its last page partly empty.
@@ -68,13 +78,13 @@ Result<void> KvCache::reserve(u32 sequence, u32 length) {
 void KvCache::truncate(u32 sequence, u32 length) { pool_.truncate(sequence, length); }
 
 void KvCache::store_row(const f32* from, u32 n, u8* to) const {
-  if (format_ == kernels::KvFormat::kF32) {
+  if (latent_format() == kernels::KvFormat::kF32) {
     std::memcpy(to, from, n * sizeof(f32));
     return;
   }
   for (u32 i = 0; i < n; ++i) {
     const u16 bits =
-        format_ == kernels::KvFormat::kF16 ? f16_from_f32(from[i]) : bf16_from_f32(from[i]);
+        latent_format() == kernels::KvFormat::kF16 ? f16_from_f32(from[i]) : bf16_from_f32(from[i]);
     std::memcpy(to + 2 * u64(i), &bits, 2);
   }
 }

@@ -1,8 +1,8 @@
 // KvCache: what attention keeps of all sequences: keys and values in pages, and states.
 //
 // A page holds kPageTokens positions of one sequence, for all layers. Grouped attention: per KV
-// head first the keys, [tiles of 16][head_dim][16], so that a query meets 16 keys with one
-// multiply-add, then the values, [position][head_dim]. Latent attention: the latents,
+// head first the keys in tiles of 16, so that a query meets 16 keys with one multiply-add, then
+// the values, [position][head_dim] (kernels/kv_format.h). Latent attention: the latents,
 // [position][kv_rank], then the rotary keys, [position][rope_dim], then the index keys in float32,
 // [position][head_dim]. A sequence is a list of pages; page size is no part of any result. Kwon et
 // al. 2023, "PagedAttention". A delta net has no pages but one state a sequence, in float32, which
@@ -39,6 +39,13 @@ class KvCache {
   [[nodiscard]] bool rewinds() const { return state_floats_ == 0; }
 
   [[nodiscard]] kernels::KvFormat format() const { return format_; }
+  // Latents are small already: they are not rounded below f16.
+  [[nodiscard]] kernels::KvFormat latent_format() const {
+    return kernels::is_rounded(format_) ? kernels::KvFormat::kF16 : format_;
+  }
+  [[nodiscard]] u32 latent_element_bytes() const {
+    return kernels::kv_value_bits(latent_format()) / 8;
+  }
   [[nodiscard]] u32 pages_free() const { return pool_.free(); }
   [[nodiscard]] u64 tokens_max() const { return u64(pool_.count()) * kPageTokens; }
   // Who has which page; for those that share pages between sequences.
@@ -53,7 +60,7 @@ class KvCache {
     return page(sequence, index, layer) + u64(kv_head) * layers_[layer].stride;
   }
   [[nodiscard]] u8* values(u32 sequence, u32 index, u32 layer, u32 kv_head) const {
-    return keys(sequence, index, layer, kv_head) + layers_[layer].stride / 2;
+    return keys(sequence, index, layer, kv_head) + layers_[layer].values;
   }
   // Rows of latent attention; those of one page follow each other.
   [[nodiscard]] u8* latents(u32 sequence, u32 position, u32 layer) const {
@@ -68,7 +75,7 @@ class KvCache {
     return reinterpret_cast<f32*>(
         row(sequence, position, layer, kPageTokens * (l.latent + l.rotary), l.index));
   }
-  // Writes n floats in the cache's format.
+  // Writes n floats in the latents' format.
   void store_row(const f32* from, u32 n, u8* to) const;
   // States of a delta net: the last inputs of its convolution [conv_width - 1, channels], and
   // [value_heads, key_dim, value_dim].
@@ -83,6 +90,7 @@ class KvCache {
   struct Layer {
     u64 offset = 0;                         // bytes into a page
     u64 stride = 0;                         // bytes of one KV head's keys and values in a page
+    u64 values = 0;                         // bytes of them that are keys
     u64 latent = 0, rotary = 0, index = 0;  // bytes of a row
     u64 state = 0, tail = 0;                // floats: where the state begins, length of its tail
   };

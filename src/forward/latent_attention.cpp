@@ -2,6 +2,7 @@
 // every cached latent into keys and values of all heads, a query is turned into the space of
 // latents (latent_key), attends to the latents themselves, and what it read is turned into values
 // (latent_value). Prompts and single tokens take the same way, so they give the same bits.
+#include <algorithm>
 #include <cmath>
 #include <cstring>
 
@@ -66,33 +67,25 @@ void turn_and_store(const Step& step, u32 layer, const LatentAttention& a) {
   }
 }
 
-// Writes key `index` of a page of tiles: [tile][key_dim][16].
-template <typename Element>
-void put_key(u8* page, u32 index, u32 key_dim, const u8* latent, u32 kv_rank, const u8* rotary) {
-  Element* to = reinterpret_cast<Element*>(page) + u64(index / kKeyTile) * key_dim * kKeyTile +
-                index % kKeyTile;
-  const auto* first = reinterpret_cast<const Element*>(latent);
-  const auto* second = reinterpret_cast<const Element*>(rotary);
-  for (u32 i = 0; i < kv_rank; ++i, to += kKeyTile) *to = first[i];
-  for (u32 i = kv_rank; i < key_dim; ++i, to += kKeyTile) *to = second[i - kv_rank];
-}
-
 // Key tiles of a chunk are made for each item: the cache holds a latent once, as the row that
 // values are read from. `key_at(n)` is the position of the n-th key.
 template <typename KeyAt>
 void gather_keys(const Step& step, u32 layer, const LatentAttention& a, u32 sequence, u32 count,
                  KeyAt key_at) {
-  const u64 element = kernels::kv_element_bytes(step.cache.format());
-  const u64 page_bytes = u64(kPageTokens) * a.cached_dim() * element;
-  for (u32 n = 0; n < count; ++n) {
-    const u32 position = key_at(n);
-    const u8* latent = step.cache.latents(sequence, position, layer);
-    const u8* rotary = step.cache.rotary_keys(sequence, position, layer);
-    u8* page = step.mine().key_tiles + n / kPageTokens * page_bytes;
-    if (element == 2)
-      put_key<u16>(page, n % kPageTokens, a.cached_dim(), latent, a.kv_rank, rotary);
-    else
-      put_key<f32>(page, n % kPageTokens, a.cached_dim(), latent, a.kv_rank, rotary);
+  const u32 element = step.cache.latent_element_bytes();
+  u8* tile = step.mine().key_tiles;
+  for (u32 first = 0; first < count; first += kKeyTile) {
+    const void *latents[kKeyTile], *rotary[kKeyTile];
+    for (u32 n = 0; n < kKeyTile; ++n) {
+      // Behind the last key it stands again; no query sees those.
+      const u32 position = key_at(std::min(first + n, count - 1));
+      latents[n] = step.cache.latents(sequence, position, layer);
+      rotary[n] = step.cache.rotary_keys(sequence, position, layer);
+    }
+    step.kernels.tile_rows(latents, a.kv_rank, element, tile);
+    tile += u64(a.kv_rank) * kKeyTile * element;
+    step.kernels.tile_rows(rotary, a.rope_dim, element, tile);
+    tile += u64(a.rope_dim) * kKeyTile * element;
   }
 }
 
@@ -112,10 +105,9 @@ void attend_item(const Step& step, u32 layer, const Item& item, const LatentAtte
   Queries queries;
   add_queries(step, item, a, queries, {});
   const u64 last = queries.visible[queries.count - 1].end;
-  const u64 page_bytes =
-      u64(kPageTokens) * a.cached_dim() * kernels::kv_element_bytes(step.cache.format());
+  const u64 page_bytes = u64(kPageTokens) * a.cached_dim() * step.cache.latent_element_bytes();
   attend(
-      step, queries, {a.cached_dim(), a.kv_rank, a.scale},
+      step, queries, {a.cached_dim(), a.kv_rank, a.scale, step.cache.latent_format()},
       [&](u64 start, u32 pages, ChunkPages& to) {
         gather_keys(step, layer, a, item.run.sequence, u32(std::min<u64>(last - start, kKeyChunk)),
                     [&](u32 n) { return u32(start) + n; });
@@ -133,10 +125,10 @@ void attend_chosen(const Step& step, u32 layer, const Item& item, const LatentAt
   const u32 count = step.scratch.index_counts[row];
   Queries queries;
   add_queries(step, item, a, queries, {0, count});
-  const u64 element = kernels::kv_element_bytes(step.cache.format());
+  const u64 element = step.cache.latent_element_bytes();
   const u64 page_bytes = u64(kPageTokens) * a.cached_dim() * element;
   const u64 row_bytes = a.kv_rank * element;
-  attend(step, queries, {a.cached_dim(), a.kv_rank, a.scale},
+  attend(step, queries, {a.cached_dim(), a.kv_rank, a.scale, step.cache.latent_format()},
          [&](u64 start, u32 pages, ChunkPages& to) {
            const u32 here = u32(std::min<u64>(count - start, kKeyChunk));
            const auto key_at = [&](u32 n) { return chosen[start + n]; };

@@ -314,14 +314,37 @@ class Laws : public ::testing::TestWithParam<u32> {
     const bool chooses = c.seed >= 45;
     if (info(c.format).block_elements > 1 || chooses) return;
     const std::vector<f32> exact = logits_of(random.model, tokens, {.kv = kernels::KvFormat::kF32});
-    for (kernels::KvFormat kv : {kernels::KvFormat::kF16, kernels::KvFormat::kBf16}) {
+    for (const auto& [kv, most] : {std::pair{kernels::KvFormat::kF16, 1e-2},
+                                   {kernels::KvFormat::kBf16, 3e-2},
+                                   {kernels::KvFormat::kQ8, 3e-2},
+                                   {kernels::KvFormat::kQ4, 3e-1}}) {
+      if (!takes(kv)) continue;
       const std::vector<f32> got = logits_of(random.model, tokens, {.kv = kv});
       f64 difference = 0, size = 0;
       for (u64 i = 0; i < got.size(); ++i) {
         difference += std::pow(f64(got[i]) - exact[i], 2);
         size += std::pow(f64(exact[i]), 2);
       }
-      EXPECT_LT(std::sqrt(difference / size), kv == kernels::KvFormat::kF16 ? 1e-2 : 3e-2);
+      EXPECT_LT(std::sqrt(difference / size), most) << kernels::name(kv);
+    }
+  }
+
+  // Whether the heads of all layers suit the format.
+  [[nodiscard]] bool takes(kernels::KvFormat kv) const {
+    return std::all_of(c.spec.layers.begin(), c.spec.layers.end(), [&](const auto& layer) {
+      const auto* a = std::get_if<model::GroupedAttention>(&layer.attention);
+      return !a || a->head_dim % kernels::kv_dim_grain(kv) == 0;
+    });
+  }
+
+  void rounded_kv_depends_on_no_company() const {
+    for (const kernels::KvFormat kv : {kernels::KvFormat::kQ8, kernels::KvFormat::kQ4}) {
+      if (!takes(kv)) continue;
+      const std::vector<f32> whole = logits_of(random.model, tokens, {.kv = kv});
+      EXPECT_TRUE(same_bits(
+          whole,
+          logits_of(random.model, tokens,
+                    {.chunk = 3, .threads = 2, .mates = true, .pages_before = 2, .kv = kv})));
     }
   }
 };
@@ -335,6 +358,7 @@ TEST_P(Laws, Hold) {
   watching_changes_no_bit_and_sees_every_layer();
   what_covers_the_text_changes_nothing();
   kv_formats_stay_close();
+  rounded_kv_depends_on_no_company();
 }
 
 // The scalar rung is slow and the same for all; it takes every fifth.

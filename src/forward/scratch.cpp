@@ -148,7 +148,7 @@ void lay_out(Scratch& s, const model::ModelSpec& spec, const Widths& w, Pieces& 
     to.take(thread.row, w.depth);
     to.take(thread.up, t * kUpRows);
     to.take(thread.attention,
-            kernels::attention_scratch_floats(kQueriesMax, u32(w.head_dim), u32(w.head_dim)));
+            kernels::attention_scratch_floats(u32(std::max(w.head_dim, w.kv_rank))));
     activations(thread.inputs, w.depth, 1);
     u64 head_bytes = 0;
     for (u8 kind = 0; kind < kernels::kActivationKindCount && w.head_depth; ++kind)

@@ -1,16 +1,21 @@
 // Which instruction sets this CPU has *and* the operating system saves: CPUID alone would promise
-// registers that a context switch loses, so XGETBV has the last word.
+// registers that a context switch loses, so XGETBV has the last word; for the tiles of AMX, 8 KiB a
+// thread, the kernel must be asked, too (Documentation/arch/x86/xstate.rst).
 #include "kernels/kernels.h"
 
 #if defined(__x86_64__)
 #include <cpuid.h>
 #endif
+#if defined(__x86_64__) && defined(__linux__)
+#include <sys/syscall.h>
+#include <unistd.h>
+#endif
 
 namespace orrery::kernels {
 namespace {
 
-constexpr std::string_view kNames[kIsaCount] = {"scalar", "avx2", "avx_vnni", "avx512",
-                                                "avx512_vnni"};
+constexpr std::string_view kNames[kIsaCount] = {"scalar", "avx2",        "avx_vnni",
+                                                "avx512", "avx512_vnni", "amx"};
 
 #if defined(__x86_64__)
 struct CpuFeatures {
@@ -38,6 +43,27 @@ CpuFeatures detect() {
   if (a >= 1 && __get_cpuid_count(7, 1, &a, &b, &c, &d)) has.avx_vnni = has.avx2 && (a >> 4 & 1);
   return has;
 }
+
+// Linux gives the state of tiles only to a process that asks for it; threads inherit the answer. No
+// is an answer: an older kernel, a sandbox, or signal stacks too small for 8 KiB more.
+bool kernel_permits_tiles() {
+#if defined(__linux__)
+  constexpr long kRequestPermission = 0x1023;  // ARCH_REQ_XCOMP_PERM
+  constexpr long kTileData = 18;               // XFEATURE_XTILEDATA
+  return syscall(SYS_arch_prctl, kRequestPermission, kTileData) == 0;
+#else
+  return false;
+#endif
+}
+
+// Asked last and only where the CPU has tiles: permission makes the frames of signals larger.
+bool detect_tiles() {
+  u32 a = 0, b = 0, c = 0, d = 0;
+  if (!__get_cpuid_count(7, 0, &a, &b, &c, &d)) return false;
+  const bool tiles = d >> 24 & 1, int8 = d >> 25 & 1;
+  constexpr u64 kTileState = u64(3) << 17;  // configuration and data
+  return tiles && int8 && (enabled_state() & kTileState) == kTileState && kernel_permits_tiles();
+}
 #endif
 
 }  // namespace
@@ -57,6 +83,10 @@ bool cpu_has(Isa isa) {
       return has.avx512;
     case Isa::kAvx512Vnni:
       return has.avx512_vnni;
+    case Isa::kAmx: {
+      static const bool tiles = has.avx512_vnni && detect_tiles();
+      return tiles;
+    }
     default:
       return false;
   }

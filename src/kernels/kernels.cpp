@@ -1,7 +1,6 @@
 // resolve(): scalar first, then every rung that the CPU has, up to the ceiling.
 #include "kernels/kernels.h"
 
-#include <algorithm>
 #include <cstdlib>
 
 #include "kernels/attention_sizes.h"
@@ -52,10 +51,8 @@ Result<Kernels> resolve_from_environment() {
   return kernels;
 }
 
-u32 kv_element_bytes(KvFormat format) { return format == KvFormat::kF32 ? 4 : 2; }
-
-u64 attention_scratch_floats(u32 queries_max, u32, u32) {
-  return u64(std::min(queries_max, kQueryTileMax)) * kScoreStride;
+u64 attention_scratch_floats(u32 value_dim) {
+  return u64(kQueryGroups) * kQueryTileMax * (kScoreStride + value_sum_stride(value_dim));
 }
 
 }  // namespace orrery::kernels

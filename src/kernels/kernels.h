@@ -1,7 +1,7 @@
 // Kernels: the table of functions that do all the arithmetic, and the plain structs they take.
 //
 // One meaning, several rungs. `scalar/` fills every slot and is the oracle: the only place where
-// meaning is defined. Each rung (avx2, avx_vnni, avx512, avx512_vnni, ...) overwrites the slots
+// meaning is defined. Each rung (avx2, avx_vnni, avx512, avx512_vnni, amx) overwrites the slots
 // that it improves and must give the same bits; `resolve()` climbs as far as the CPU and ORRERY_ISA
 // allow.
 //
@@ -15,26 +15,24 @@
 #include "base/error.h"
 #include "base/format.h"
 #include "kernels/activations.h"
+#include "kernels/kv_format.h"
 #include "kernels/packed.h"
 
 namespace orrery::kernels {
 
-enum class Isa : u8 { kScalar, kAvx2, kAvxVnni, kAvx512, kAvx512Vnni };
-inline constexpr u32 kIsaCount = 5;
+enum class Isa : u8 { kScalar, kAvx2, kAvxVnni, kAvx512, kAvx512Vnni, kAmx };
+inline constexpr u32 kIsaCount = 6;
 [[nodiscard]] std::string_view name(Isa isa);  // "scalar", "avx2", "avx_vnni", "avx512", ...
-[[nodiscard]] bool cpu_has(Isa isa);  // CPUID and the operating system's permission (XGETBV)
+// CPUID and the operating system's permission: XGETBV, and for kAmx a request to the kernel.
+[[nodiscard]] bool cpu_has(Isa isa);
 
-enum class KvFormat : u8 { kF16, kBf16, kF32 };
-[[nodiscard]] u32 kv_element_bytes(KvFormat format);
-
-// A tile of keys is 16 positions; a chunk is 512. Attention is defined as: within a chunk (aligned
+// A chunk of keys is 512 positions. Attention is defined as: within a chunk (aligned
 // to multiples of 512 of the absolute position) a single softmax over its visible keys; the chunks
 // are then combined left to right. So no split of the work can change a bit (forward/attention.h).
-inline constexpr u32 kKeyTile = 16;
 inline constexpr u32 kKeyChunk = 512;
 
-// One query head against one chunk of one KV head. Shapes: K is stored [tile][head_dim][16 keys],
-// V is stored [key][value_dim]; both in KvFormat, both contiguous within a page of the cache.
+// One query head against one chunk of one KV head. Keys lie in tiles and values in rows of a
+// KvFormat (kv_format.h), both contiguous within a page of the cache.
 struct AttentionChunk {
   KvFormat format;
   u32 head_dim, value_dim;  // multiples of 8
@@ -42,8 +40,8 @@ struct AttentionChunk {
   u32 queries;          // how many queries are answered together; they share all keys of the pages
   const f32* const* q;  // [queries] -> [head_dim]
   u32 page_tiles;       // 16-key tiles in a page of the cache
-  const void* const* k_pages;  // pages of this chunk, in order: [page_tiles][head_dim][16]
-  const void* const* v_pages;  // [page_tiles * 16][value_dim]
+  const void* const* k_pages;  // pages of this chunk, in order: [page_tiles] tiles
+  const void* const* v_pages;  // [page_tiles * 16] rows
   const u32* key_begin;        // [queries] first visible key, relative to the chunk, 0 .. 512
   const u32* key_end;          // [queries] one past the last visible key, relative to the chunk
   // In and out, the running softmax of each query (start: max = -inf, sum = 0, value = 0):
@@ -52,7 +50,7 @@ struct AttentionChunk {
   f32* const* value;  // [queries] -> [value_dim], not yet divided by sum
   f32* scratch;       // at least attention_scratch_floats(...) floats, 64-byte aligned
 };
-[[nodiscard]] u64 attention_scratch_floats(u32 queries_max, u32 head_dim, u32 value_dim);
+[[nodiscard]] u64 attention_scratch_floats(u32 value_dim);
 
 struct Kernels {
   Isa isa = Isa::kScalar;
@@ -91,6 +89,8 @@ struct Kernels {
   // Writes a new key and value row into the cache's tile layout (see AttentionChunk).
   void (*store_kv)(KvFormat format, const f32* k, const f32* v, u32 head_dim, u32 value_dim,
                    void* k_tile, void* v_row, u32 lane) = nullptr;
+  // Writes 16 keys of n elements each (2 or 4 bytes) as a tile [n][16] (see AttentionChunk).
+  void (*tile_rows)(const void* const* rows, u32 n, u32 element_bytes, void* tile) = nullptr;
   void (*attend)(const AttentionChunk& chunk) = nullptr;
 
   // One row of a packed matrix as floats [cols]: the embedding of a token.

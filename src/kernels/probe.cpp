@@ -90,6 +90,23 @@ void spin_dpbusd_zmm() {
 #undef STEP
   __asm__ volatile("vzeroupper");
 }
+
+// Full tiles of zeros; four sums, as a matrix product has them. 12 products of 16 x 16 x 64 a step.
+constexpr u64 kTileSteps = kPeakSteps / 32;
+void spin_tiles() {
+  alignas(64) u8 config[64] = {1};  // the palette of 8 tiles
+  for (u32 tile = 0; tile < 8; ++tile) {
+    config[16 + 2 * tile] = 64;  // bytes a row
+    config[48 + tile] = 16;      // rows
+  }
+  __asm__ volatile("ldtilecfg %0" ::"m"(config));  // which makes all tiles zero
+  for (u64 i = 0; i < kTileSteps; ++i)
+    for (u32 third = 0; third < 3; ++third)
+      __asm__ volatile(
+          "tdpbusd %tmm6,%tmm4,%tmm0\n tdpbusd %tmm6,%tmm5,%tmm1\n"
+          "tdpbusd %tmm7,%tmm4,%tmm2\n tdpbusd %tmm7,%tmm5,%tmm3\n");
+  __asm__ volatile("tilerelease");
+}
 #endif
 
 }  // namespace
@@ -130,6 +147,10 @@ f64 int8_peak([[maybe_unused]] ThreadTeam& team, [[maybe_unused]] Isa isa) {
       break;
     case Isa::kAvx512Vnni:
       spin = spin_dpbusd_zmm, operations *= 2;
+      break;
+    case Isa::kAmx:
+      spin = spin_tiles;
+      operations = f64(12 * 2 * 16 * 16 * 64) * kTileSteps / kPeakSteps;
       break;
   }
   const f64 seconds = best_seconds(team, 5, [&](Worker&) { spin(); });

@@ -29,6 +29,7 @@ rung_options(x86_avx2/install.cpp ${avx2_flags})
 rung_options(x86_avx_vnni/install.cpp ${avx2_flags} -mavxvnni)
 rung_options(x86_avx512/install.cpp ${avx512_flags})
 rung_options(x86_avx512_vnni/install.cpp ${avx512_flags} -mavx512vnni)
+rung_options(x86_amx/install.cpp ${avx512_flags} -mavx512vnni -mamx-tile -mamx-int8)
 # Packing is most of what loading a model costs: plain loops that -O3 makes twice as fast.
 foreach(source pack.cpp blocks.cpp grid_blocks.cpp decode.cpp encode.cpp)
   rung_options(${source} -O3)
@@ -37,6 +38,7 @@ endforeach()
 rung_options(emulated/avx_vnni_test.cpp ${avx2_flags})
 rung_options(emulated/avx512_test.cpp -O1)
 rung_options(emulated/avx512_vnni_test.cpp -O1)
+rung_options(emulated/amx_test.cpp -O1)
 
 # The test of what the rungs export looks into the library itself.
 cmake_language(DEFER CALL target_compile_definitions kernels_test PRIVATE

@@ -10,6 +10,7 @@ void install_avx2(Kernels& kernels);
 void install_avx_vnni(Kernels& kernels);
 void install_avx512(Kernels& kernels);
 void install_avx512_vnni(Kernels& kernels);
+void install_amx(Kernels& kernels);
 
 struct Rung {
   Isa isa;
@@ -20,6 +21,7 @@ inline constexpr Rung kRungs[] = {
 #if defined(__x86_64__)
     {Isa::kAvx2, install_avx2},     {Isa::kAvxVnni, install_avx_vnni},
     {Isa::kAvx512, install_avx512}, {Isa::kAvx512Vnni, install_avx512_vnni},
+    {Isa::kAmx, install_amx},
 #endif
 };
 

@@ -13,6 +13,7 @@ namespace orrery::kernels {
 void install_avx_vnni_emulated(Kernels& kernels);
 void install_avx512_emulated(Kernels& kernels);
 void install_avx512_vnni_emulated(Kernels& kernels);
+void install_amx_emulated(Kernels& kernels);
 
 namespace {
 
@@ -23,7 +24,8 @@ bool same(f32 a, f32 b) { return std::bit_cast<u32>(a) == std::bit_cast<u32>(b);
 struct TestedRung {
   std::string what;
   Kernels kernels;
-  bool emulated;  // slow, so large cases leave it out
+  bool emulated;       // slow, so large cases leave it out:
+  u64 most = 100'000;  // of this many products
 };
 
 // The rungs that this CPU has, and those that it lacks with their instructions emulated.
@@ -42,6 +44,10 @@ const std::vector<TestedRung>& rungs() {
       emulate("avx_vnni emulated", install_avx_vnni_emulated);
     if (!cpu_has(Isa::kAvx512)) emulate("avx512 emulated", install_avx512_emulated);
     if (!cpu_has(Isa::kAvx512Vnni)) emulate("avx512_vnni emulated", install_avx512_vnni_emulated);
+    if (!cpu_has(Isa::kAmx)) {
+      emulate("amx emulated", install_amx_emulated);
+      all.back().most = 5'000'000;
+    }
 #endif
     return all;
   }();
@@ -58,7 +64,9 @@ class EveryLayout : public testing::TestWithParam<Format> {};
 INSTANTIATE_TEST_SUITE_P(Rungs, EveryLayout, testing::ValuesIn(kPackedFormats),
                          [](const auto& test) { return std::string(name(test.param)); });
 
-void compare_matmul(Format format, u32 rows, u32 cols, u32 columns, Data data) {
+// `only`: the rungs whose names begin like this.
+void compare_matmul(Format format, u32 rows, u32 cols, u32 columns, Data data,
+                    std::string_view only = "") {
   const Kernels scalar = *resolve("scalar");
   const auto bytes = test::file_bytes(format, rows, cols, data, rows + cols);
   const auto matrix = test::pack(format, bytes, rows, cols);
@@ -70,8 +78,8 @@ void compare_matmul(Format format, u32 rows, u32 cols, u32 columns, Data data) {
     const std::vector<f32> before(columns * stride, 0.5f);
     std::vector<f32> expected = before;
     scalar.matmul[slot](matrix.packed, x.activations, 0, panels, expected.data(), stride, add);
-    for (const auto& [what, rung, emulated] : rungs()) {
-      if (emulated && u64(rows) * cols * columns > 100'000) continue;
+    for (const auto& [what, rung, emulated, most] : rungs()) {
+      if ((emulated && u64(rows) * cols * columns > most) || !what.starts_with(only)) continue;
       std::vector<f32> out = before;  // in two calls, as two threads would
       rung.matmul[slot](matrix.packed, x.activations, 0, panels / 2, out.data(), stride, add);
       rung.matmul[slot](matrix.packed, x.activations, panels / 2, panels, out.data(), stride, add);
@@ -98,6 +106,27 @@ TEST_P(EveryLayout, ManyPanelsAndColumnsHaveTheBitsOfScalar) {
   compare_matmul(GetParam(), 155, 512, 99, Data::kRandom);
 }
 
+// Tiles take 16 or 32 columns and overlap at the end; every count, with panels that begin late.
+TEST_P(EveryLayout, TilesOfAnyNumberOfColumnsHaveTheBitsOfScalar) {
+  if (activation_kind(*layout_for(GetParam(), false)) == ActivationKind::kF32) return;
+  for (u32 columns = 1; columns <= 70; ++columns)
+    for (u32 cols : {32u, 224u, 256u}) {
+      if (cols % info(GetParam()).block_elements) continue;
+      compare_matmul(GetParam(), 1 + columns % 35, cols, columns, Data::kRandom, "amx");
+    }
+}
+
+// Past the groups of 8 panels and the passes of 256 columns, and at the bounds of all sums.
+TEST_P(EveryLayout, TilesPastTheirBuffersHaveTheBitsOfScalar) {
+  if (activation_kind(*layout_for(GetParam(), false)) == ActivationKind::kF32) return;
+  compare_matmul(GetParam(), 285, 256, 35, Data::kRandom, "amx");
+  for (u32 columns : {64u, 255u, 256u, 257u, 300u, 513u})
+    compare_matmul(GetParam(), 17, 512, columns, Data::kRandom, "amx");
+  for (u32 columns : {17u, 32u, 50u})
+    compare_matmul(GetParam(), 33, 768, columns, Data::kExtreme, "amx");
+  compare_matmul(GetParam(), 16, 512, 40, Data::kZero, "amx");
+}
+
 // Fails with the place of the first difference; NaN equals NaN.
 void expect_same(const std::vector<f32>& out, const std::vector<f32>& expected,
                  const std::string& what) {
@@ -109,7 +138,7 @@ void expect_same(const std::vector<f32>& out, const std::vector<f32>& expected,
 
 TEST(Rungs, QuantizeHasTheBytesOfScalar) {
   const Kernels scalar = *resolve("scalar");
-  for (const auto& [what, rung, emulated] : rungs())
+  for (const auto& [what, rung, emulated, most] : rungs())
     for (ActivationKind kind :
          {ActivationKind::kF32, ActivationKind::kInt8Per32, ActivationKind::kInt8Per256})
       for (u32 depth : {32u, 64u, 96u, 256u, 288u, 576u, 1536u, 100u, 7u}) {
@@ -133,7 +162,7 @@ TEST(Rungs, QuantizeHasTheBytesOfScalar) {
 
 TEST(Rungs, ElementwiseHasTheBitsOfScalar) {
   const Kernels scalar = *resolve("scalar");
-  for (const auto& [what, rung, emulated] : rungs())
+  for (const auto& [what, rung, emulated, most] : rungs())
     for (u32 n : {1u, 5u, 15u, 16u, 17u, 31u, 64u, 576u, 577u, 1000u}) {
       const std::string where = fmt::format("{} n {}", what, n);
       const auto x = test::activation_values(1, n, Data::kRandom, n);
@@ -162,7 +191,7 @@ TEST(Rungs, ElementwiseHasTheBitsOfScalar) {
 
 TEST(Rungs, ExpHasTheBitsOfScalarEverywhere) {
   const Kernels scalar = *resolve("scalar");
-  for (const auto& [what, rung, emulated] : rungs())
+  for (const auto& [what, rung, emulated, most] : rungs())
     for (u64 start = 0; start < u64(1) << 32; start += u64(1) << (emulated ? 29 : 26)) {
       std::vector<f32> x(4096);
       for (u32 i = 0; i < x.size(); ++i) x[i] = std::bit_cast<f32>(u32(start + i * 16381));
@@ -175,7 +204,7 @@ TEST(Rungs, ExpHasTheBitsOfScalarEverywhere) {
 
 TEST(Rungs, RopeHasTheBitsOfScalar) {
   const Kernels scalar = *resolve("scalar");
-  for (const auto& [what, rung, emulated] : rungs())
+  for (const auto& [what, rung, emulated, most] : rungs())
     for (u32 rotary : {2u, 8u, 24u, 32u, 64u, 96u, 128u}) {
       const auto x = test::activation_values(3, 128, Data::kRandom, 1);
       const auto cos = test::activation_values(1, 64, Data::kRandom, 2);
@@ -200,23 +229,22 @@ struct AttentionResult {
 
 AttentionResult run_attention(const Kernels& kernels, const AttentionCase& c) {
   const u32 pages = 32 / c.page_tiles, keys_each = c.page_tiles * 16, queries = u32(c.begin.size());
-  const u64 element = kv_element_bytes(c.format);
+  const u64 tile = key_tile_bytes(c.format, c.head_dim), row = kv_row_bytes(c.format, c.value_dim);
   const u32 last = *std::max_element(c.end.begin(), c.end.end());
   const auto ks = test::activation_values(512, c.head_dim, Data::kRandom, 1);
   const auto vs = test::activation_values(512, c.value_dim, Data::kRandom, 2);
   std::vector<std::vector<u8>> k(pages), v(pages);
   std::vector<const void*> k_pages, v_pages;
   for (u32 p = 0; p < pages; ++p) {
-    k[p].assign(keys_each * c.head_dim * element, 0xff);  // NaN in every format
-    v[p].assign(keys_each * c.value_dim * element, 0xff);
+    k[p].assign(c.page_tiles * tile, 0xff);  // NaN in every format
+    v[p].assign(keys_each * row, 0xff);
     k_pages.push_back(k[p].data());
     v_pages.push_back(v[p].data());
   }
   for (u32 key = 0; key < last; ++key)
     kernels.store_kv(c.format, &ks[key * c.head_dim], &vs[key * c.value_dim], c.head_dim,
-                     c.value_dim,
-                     k[key / keys_each].data() + key % keys_each / 16 * 16 * c.head_dim * element,
-                     v[key / keys_each].data() + key % keys_each * c.value_dim * element, key % 16);
+                     c.value_dim, k[key / keys_each].data() + key % keys_each / 16 * tile,
+                     v[key / keys_each].data() + key % keys_each * row, key % 16);
   const auto qs = test::activation_values(queries, c.head_dim, Data::kRandom, 3);
   AttentionResult result{std::vector<f32>(queries, -INFINITY), std::vector<f32>(queries, 0),
                          std::vector<f32>(queries * c.value_dim, 0)};
@@ -226,7 +254,7 @@ AttentionResult run_attention(const Kernels& kernels, const AttentionCase& c) {
     q.push_back(&qs[n * c.head_dim]);
     values.push_back(&result.values[n * c.value_dim]);
   }
-  test::Memory scratch(attention_scratch_floats(queries, c.head_dim, c.value_dim) * 4);
+  test::Memory scratch(attention_scratch_floats(c.value_dim) * 4);
   const AttentionChunk chunk{c.format,          c.head_dim,     c.value_dim,     0.125f,
                              queries,           q.data(),       c.page_tiles,    k_pages.data(),
                              v_pages.data(),    c.begin.data(), c.end.data(),    result.max.data(),
@@ -238,7 +266,7 @@ AttentionResult run_attention(const Kernels& kernels, const AttentionCase& c) {
 
 void compare_attention(const AttentionCase& c) {
   const AttentionResult expected = run_attention(*resolve("scalar"), c);
-  for (const auto& [what, rung, emulated] : rungs()) {
+  for (const auto& [what, rung, emulated, most] : rungs()) {
     if (emulated && c.begin.size() * c.head_dim > 400) continue;
     const std::string where =
         fmt::format("{} dims {} {} queries {}", what, c.head_dim, c.value_dim, c.begin.size());
@@ -250,10 +278,12 @@ void compare_attention(const AttentionCase& c) {
 }
 
 TEST(Rungs, AttentionHasTheBitsOfScalar) {
-  for (KvFormat format : {KvFormat::kF16, KvFormat::kBf16, KvFormat::kF32})
-    for (u32 dim : {8u, 24u, 64u, 80u, 128u})
+  for (KvFormat format : kKvFormats)
+    for (u32 dim : {8u, 24u, 64u, 80u, 128u}) {
+      if (dim % kv_dim_grain(format)) continue;
       for (u32 queries = 1; queries <= 15; ++queries) {
-        AttentionCase c{format, dim, dim == 80 ? 40 : dim, queries % 2 ? 4u : 32u, {}, {}};
+        const u32 value_dim = dim == 80 ? 40 / kv_dim_grain(format) * kv_dim_grain(format) : dim;
+        AttentionCase c{format, dim, value_dim, queries % 2 ? 4u : 32u, {}, {}};
         for (u32 n = 0; n < queries;
              ++n) {  // causal, tile edges, a window, and queries that see nothing
           const u32 end = std::min(512u, 5 + 37 * queries + n / 3);
@@ -262,6 +292,7 @@ TEST(Rungs, AttentionHasTheBitsOfScalar) {
         }
         compare_attention(c);
       }
+    }
 }
 
 TEST(Rungs, AttentionAtTileAndChunkEdges) {
@@ -276,7 +307,7 @@ TEST(Rungs, AttentionAtTileAndChunkEdges) {
 
 TEST(Rungs, StoreKvHasTheBytesOfScalar) {
   const Kernels scalar = *resolve("scalar");
-  for (const auto& [what, rung, emulated] : rungs())
+  for (const auto& [what, rung, emulated, most] : rungs())
     for (KvFormat format : {KvFormat::kF16, KvFormat::kBf16, KvFormat::kF32}) {
       std::vector<f32> values(72);
       std::mt19937 random(9);
@@ -287,6 +318,24 @@ TEST(Rungs, StoreKvHasTheBytesOfScalar) {
       EXPECT_EQ(k, k2) << what;
       EXPECT_EQ(v, v2) << what;
     }
+}
+
+TEST(Rungs, TileRowsHasTheBytesOfScalar) {
+  const Kernels scalar = *resolve("scalar");
+  std::mt19937 random(4);
+  for (const auto& [what, rung, emulated, most] : rungs())
+    for (u32 element : {2u, 4u})
+      for (u32 n : {1u, 8u, 16u, 24u, 64u, 576u}) {
+        std::vector<u8> rows(16 * n * element), expected(rows.size()), out(rows.size() + 1, 77);
+        for (u8& byte : rows) byte = u8(random());
+        std::vector<const void*> at;
+        for (u32 row = 0; row < 16; ++row) at.push_back(&rows[row * n * element]);
+        scalar.tile_rows(at.data(), n, element, expected.data());
+        rung.tile_rows(at.data(), n, element, out.data());
+        EXPECT_EQ(out.back(), 77) << what << " n " << n;
+        out.pop_back();
+        EXPECT_EQ(out, expected) << what << " n " << n << " element " << element;
+      }
 }
 
 }  // namespace

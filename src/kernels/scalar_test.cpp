@@ -159,31 +159,36 @@ TEST(ScalarElementwise, RopeTurnsPairs) {
 // Attention over two chunks, joined, against a softmax over all visible keys in doubles.
 TEST(ScalarAttention, TwoChunksAreOneSoftmax) {
   const Kernels kernels = *resolve("scalar");
-  const u32 dim = 24, value_dim = 16, keys = 700, begin = 37, pages = 6, page_tiles = 8;
-  for (KvFormat format : {KvFormat::kF32, KvFormat::kF16, KvFormat::kBf16}) {
-    const u64 element = kv_element_bytes(format);
+  const u32 dim = 48, value_dim = 16, keys = 700, begin = 37, pages = 6, page_tiles = 8;
+  const std::pair<KvFormat, f64> tolerances[] = {{KvFormat::kF32, 1e-4},
+                                                 {KvFormat::kF16, 0.05},
+                                                 {KvFormat::kBf16, 0.4},
+                                                 {KvFormat::kQ8, 0.4},
+                                                 {KvFormat::kQ4, 4}};
+  for (const auto& [format, tolerance] : tolerances) {
+    const u64 tile = key_tile_bytes(format, dim), row = kv_row_bytes(format, value_dim);
     std::vector<std::vector<u8>> k(pages), v(pages);
     std::vector<const void*> k_pages, v_pages;
     for (u32 p = 0; p < pages; ++p) {
-      k[p].resize(page_tiles * 16 * dim * element);
-      v[p].resize(page_tiles * 16 * value_dim * element);
+      k[p].resize(page_tiles * tile);
+      v[p].resize(page_tiles * 16 * row);
       k_pages.push_back(k[p].data());
       v_pages.push_back(v[p].data());
     }
     const auto ks = test::activation_values(keys, dim, Data::kRandom, 5);
     const auto vs = test::activation_values(keys, value_dim, Data::kRandom, 6);
     for (u32 key = 0; key < keys; ++key) {
-      const u32 page = key / 128, tile = key % 128 / 16;
+      const u32 page = key / 128;
       kernels.store_kv(format, &ks[key * dim], &vs[key * value_dim], dim, value_dim,
-                       k[page].data() + tile * 16 * dim * element,
-                       v[page].data() + key % 128 * value_dim * element, key % 16);
+                       k[page].data() + key % 128 / 16 * tile, v[page].data() + key % 128 * row,
+                       key % 16);
     }
     const auto q = test::activation_values(1, dim, Data::kRandom, 8);
     const f32* queries[] = {q.data()};
     f32 max = -INFINITY, sum = 0;
     std::vector<f32> value(value_dim, 0);
     f32* values[] = {value.data()};
-    test::Memory scratch(attention_scratch_floats(1, dim, value_dim) * 4);
+    test::Memory scratch(attention_scratch_floats(value_dim) * 4);
     for (u32 chunk = 0; chunk < 2; ++chunk) {
       const u32 first = chunk ? 0 : begin, last = chunk ? keys - 512 : 512;
       kernels.attend({format, dim, value_dim, 0.1f, 1, queries, page_tiles, &k_pages[4 * chunk],
@@ -198,10 +203,61 @@ TEST(ScalarAttention, TwoChunksAreOneSoftmax) {
       total += weight;
       for (u32 d = 0; d < value_dim; ++d) expected[d] += weight * vs[key * value_dim + d];
     }
-    const f64 tolerance = format == KvFormat::kF32 ? 1e-4 : format == KvFormat::kF16 ? 0.05 : 0.4;
     for (u32 d = 0; d < value_dim; ++d)
-      EXPECT_NEAR(value[d] / sum, expected[d] / total, tolerance) << u32(format);
+      EXPECT_NEAR(value[d] / sum, expected[d] / total, tolerance) << name(format);
   }
+}
+
+TEST(KvFormats, RoundedValuesAreWithinHalfAStep) {
+  const Kernels kernels = *resolve("scalar");
+  const u32 dim = 48;
+  const auto x = test::activation_values(1, dim, Data::kRandom, 3);
+  // One key whose score against the unit vectors is its values, and one value read with weight 1.
+  for (const auto& [format, steps] :
+       {std::pair{KvFormat::kQ8, 127.0f}, std::pair{KvFormat::kQ4, 7.0f}}) {
+    const u64 row = kv_row_bytes(format, dim);
+    std::vector<u8> tile(key_tile_bytes(format, dim)), rows(6 * row);
+    kernels.store_kv(format, x.data(), x.data(), dim, dim, tile.data(), &rows[5 * row], 5);
+    const void *k_page = tile.data(), *v_page = rows.data();
+    const u32 begin = 5, end = 6;
+    test::Memory scratch(attention_scratch_floats(dim) * 4);
+    for (u32 d = 0; d < dim; ++d) {
+      std::vector<f32> unit(dim, 0), value(dim, 0);
+      unit[d] = 1;
+      const f32* q = unit.data();
+      f32 max = -INFINITY, sum = 0, *to = value.data();
+      kernels.attend({format, dim, dim, 1, 1, &q, 4, &k_page, &v_page, &begin, &end, &max, &sum,
+                      &to, scratch.floats()});
+      f32 largest = 0;
+      for (u32 i = d / 32 * 32; i < std::min(dim, d / 32 * 32 + 32); ++i)
+        largest = std::max(largest, std::abs(x[i]));
+      EXPECT_NEAR(max, x[d], 0.51f * largest / steps) << name(format) << " " << d;
+      EXPECT_NEAR(value[d], x[d], 0.51f * largest / steps) << name(format) << " " << d;
+    }
+  }
+}
+
+TEST(KvFormats, HadamardIsItsOwnInverseAndKeepsDots) {
+  for (u32 n : {16u, 48u, 64u, 80u, 128u, 576u}) {
+    const auto x = test::activation_values(1, n, Data::kRandom, n);
+    const auto y = test::activation_values(1, n, Data::kRandom, n + 1);
+    auto rx = x, ry = y;
+    hadamard(rx.data(), n);
+    hadamard(ry.data(), n);
+    f64 dot = 0, rotated = 0, size = 0;
+    for (u32 i = 0; i < n; ++i) {
+      dot += f64(x[i]) * y[i];
+      rotated += f64(rx[i]) * ry[i];
+      size += f64(x[i]) * x[i];
+    }
+    EXPECT_NEAR(rotated, dot, 1e-5 * size) << n;
+    hadamard(rx.data(), n);
+    for (u32 i = 0; i < n; ++i) EXPECT_NEAR(rx[i], x[i], 1e-5 * std::sqrt(size)) << n;
+  }
+  std::vector<f32> spike(64, 0);
+  spike[3] = 8;
+  hadamard(spike.data(), 64);
+  for (const f32 value : spike) EXPECT_EQ(std::abs(value), 1);  // an outlier is spread evenly
 }
 
 }  // namespace

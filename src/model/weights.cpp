@@ -113,7 +113,7 @@ Result<void> pack_piece(const Checkpoint& checkpoint, const BindPlan& plan,
 }
 
 // Puts the packed bytes in their named places.
-void wire(const BindPlan& plan, u8* memory, Model& model) {
+void wire(const BindPlan& plan, const u8* memory, Model& model) {
   WeightsBuilder builder(model.spec);
   u32 i = 0;
   std::vector<Matrix> matrices;
@@ -217,6 +217,17 @@ Result<Model> bind(const Checkpoint& checkpoint, const Description& description,
   progress.end();
   if (first_error) return tl::unexpected<Error>(*first_error);
   wire(plan, model.memory.data(), model);
+  model.weights_bytes = plan.bytes;
+  model.tensors = std::move(plan.tensors);
+  return model;
+}
+
+Model adopt(BindPlan plan, const ModelSpec& spec, MappedFile pack, Bytes data) {
+  Model model;
+  model.spec = spec;
+  model.pack = std::move(pack);
+  wire(plan, data.data(), model);
+  model.weights_bytes = plan.bytes;
   model.tensors = std::move(plan.tensors);
   return model;
 }

@@ -9,6 +9,7 @@
 #include <array>
 
 #include "base/huge_buffer.h"
+#include "base/mapped_file.h"
 #include "base/parallel.h"
 #include "base/progress.h"
 #include "kernels/packed.h"
@@ -78,7 +79,9 @@ struct Model {
   Weights weights;
   std::vector<f32> rope_divisors;  // [rope.dim / 2] or empty
   std::vector<BoundTensor> tensors;
-  HugeBuffer memory;  // what the weights point into
+  HugeBuffer memory;  // what the weights point into,
+  MappedFile pack;    // or this, a pack of an earlier start
+  u64 weights_bytes = 0;
 };
 
 struct BindOptions {
@@ -103,5 +106,8 @@ struct BindPlan {
 [[nodiscard]] Result<Model> bind(const checkpoint::Checkpoint& checkpoint,
                                  const Description& description, BindOptions options,
                                  const ParallelFor& parallel, Progress& progress);
+
+// The same model from weights that were packed before by the same plan: `data` lies in `pack`.
+[[nodiscard]] Model adopt(BindPlan plan, const ModelSpec& spec, MappedFile pack, Bytes data);
 
 }  // namespace orrery::model

@@ -6,9 +6,15 @@ namespace orrery::plan {
 
 namespace {
 
-u64 values_per_token(const model::GroupedAttention& a) { return 2 * u64(a.kv_heads) * a.head_dim; }
-u64 values_per_token(const model::LatentAttention& a) { return a.cached_dim(); }
-u64 values_per_token(const model::DeltaNet&) { return 0; }
+using kernels::KvFormat;
+
+u64 bytes_per_token(const model::GroupedAttention& a, KvFormat format) {
+  return 2 * u64(a.kv_heads) * kernels::kv_row_bytes(format, a.head_dim);
+}
+u64 bytes_per_token(const model::LatentAttention& a, KvFormat format) {  // never below f16
+  return a.cached_dim() * u64(format == KvFormat::kF32 ? 4 : 2);
+}
+u64 bytes_per_token(const model::DeltaNet&, KvFormat) { return 0; }
 
 u64 index_values_per_token(const model::LayerSpec& layer) {
   const auto* a = std::get_if<model::LatentAttention>(&layer.attention);
@@ -20,9 +26,7 @@ u64 index_values_per_token(const model::LayerSpec& layer) {
 u64 kv_bytes_per_token(const model::ModelSpec& spec, kernels::KvFormat format) {
   u64 bytes = 0;
   for (const model::LayerSpec& layer : spec.layers) {
-    const u64 values =
-        std::visit([](const auto& a) { return values_per_token(a); }, layer.attention);
-    bytes += values * kernels::kv_element_bytes(format);
+    bytes += std::visit([&](const auto& a) { return bytes_per_token(a, format); }, layer.attention);
     bytes += index_values_per_token(layer) * sizeof(f32);
   }
   return bytes;

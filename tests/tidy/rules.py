@@ -191,7 +191,8 @@ def opening_comments(tree):
 
 FAMILIES = re.compile(r"llama|mi[sx]tral|qwen|deepseek|gemma|cohere|olmo|internlm|falcon|granite|"
                       r"chatglm|glm4|gpt_?oss|phi[34]|kimi", re.IGNORECASE)
-PEERS = re.compile(r"llama(\.cpp|-bench|-perplexity|-completion|-quantize|-server)|exllama")
+PEERS = re.compile(r"[oO]llama|llama(\.cpp|-bench|-perplexity|-completion|-quantize|-server)|"
+                   r"exllama")
 
 
 def family_names(tree):

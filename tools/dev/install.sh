@@ -22,10 +22,13 @@ as_root() {
 need_packages() {
   have dpkg-query ||
     die "./dev installs Debian packages; elsewhere install those of tools/dev/packages.txt"
-  local group name command names=() missing=()
+  local group name command names=() missing=() release
+  release=$(sed -n 's/^VERSION_ID="\{0,1\}\([0-9]*\).*/\1/p' /etc/os-release)
+  if [[ $release != 12 ]]; then release=13; fi  # what is newer has the names of 13
   while read -r group name command; do
     if [[ " $* " != *" $group "* ]] || { [[ -n $command ]] && have "$command"; }; then continue; fi
-    names+=("$name")
+    if [[ $name == *@* && ${name#*@} != "$release" ]]; then continue; fi
+    names+=("${name%@*}")
   done <tools/dev/packages.txt
   local installed
   # dpkg-query fails when it knows one of them not; what it does know it still tells.

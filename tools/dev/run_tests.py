@@ -28,7 +28,7 @@ RUNGS = [
     ("avx_vnni", {"avx2", "fma", "f16c", "avx_vnni"}),
     ("avx512", {"avx512f", "avx512bw", "avx512dq", "avx512vl"}),
     ("avx512_vnni", {"avx512f", "avx512bw", "avx512dq", "avx512vl", "avx512_vnni"}),
-    ("avx512_bf16", {"avx512f", "avx512_vnni", "avx512_bf16"}),
+    ("amx", {"avx512f", "avx512bw", "avx512dq", "avx512vl", "avx512_vnni", "amx_tile", "amx_int8"}),
 ]
 # The programs whose result could depend on the rung.
 RUNG_PROGRAMS = ["kernels_test", "forward_test", "engine_test"]

@@ -31,7 +31,8 @@ prepare_tests() {
   steps 4
   step "packages"
   need_packages build test
-  need_python tools/dev/requirements-format.txt tools/dev/requirements-test.txt
+  need_python tools/dev/requirements-format.txt tools/dev/requirements-test.txt \
+    tools/dev/requirements-serve.txt
   case ${1:-} in tidy | format | shell) return 0 ;; esac
   step "build"
   build_preset release
@@ -172,8 +173,16 @@ verb_tidy() { # [--all]
   return "$bad"
 }
 
-verb_serve() {
-  die "there is no server yet: it comes with a later issue (src/serve/README.md). Use ./dev run"
+verb_serve() { # [ARGUMENTS of orrery serve]
+  steps 4
+  step "packages"
+  need_packages build
+  step "build"
+  build_preset release orrery
+  step "model"
+  fetch_model
+  step "serve"
+  plain build/release/orrery serve "$@"
 }
 
 demo_model_if_missing() {

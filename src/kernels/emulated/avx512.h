@@ -208,6 +208,9 @@ inline V512 dpbusd_epi32(V512 sum, V512 a, V512 b) {
     return out;
   });
 }
+inline V512 cvtepu8_epi32(__m128i a) {
+  return each<i32>([&](u32 i) { return load_element<u8>(a, i); });
+}
 inline V512 cvtepi8_epi32(__m128i a) {
   return each<i32>([&](u32 i) { return load_element<i8>(a, i); });
 }
@@ -299,6 +302,7 @@ inline __m128i cvtepi32_epi8(V512 a) {
 #define _mm512_madd_epi16 ::orrery::emulated::madd_epi16
 #define _mm512_maddubs_epi16 ::orrery::emulated::maddubs_epi16
 #define _mm512_dpbusd_epi32 ::orrery::emulated::dpbusd_epi32
+#define _mm512_cvtepu8_epi32 ::orrery::emulated::cvtepu8_epi32
 #define _mm512_cvtepi8_epi32 ::orrery::emulated::cvtepi8_epi32
 #define _mm512_cvtepu8_epi16 ::orrery::emulated::cvtepu8_epi16
 #define _mm512_cvtepu16_epi32 ::orrery::emulated::cvtepu16_epi32

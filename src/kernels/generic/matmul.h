@@ -1,6 +1,6 @@
 // The loops around the matmul kernels, the same for every integer layout.
 //
-// Few columns ("narrow", up to a register tile): each panel is read once, straight from its packed
+// Few columns ("narrow", up to some register tiles): each panel is read straight from its packed
 // form, with the outputs in registers. Many columns ("wide"): a group of panels at a time; each
 // block of 256 K is unpacked once into the first-level cache and meets all columns there, a
 // register tile of them after another, while the activations of the block stay in cache for the
@@ -15,6 +15,8 @@ namespace {
 
 constexpr u32 kPanelGroup = 8;  // 8 panels x 96 columns of floats: 48 KiB in the second-level cache
 constexpr u32 kColumnChunk = 96;  // x 256 bytes: 24 KiB in the first-level cache
+
+constexpr u32 kNarrowTiles = 4;  // with more, unpacking once pays
 
 struct Destination {
   const PackedMatrix& weights;
@@ -38,8 +40,8 @@ ORRERY_INLINE u32 grains_of(const PackedMatrix& weights, bool whole_blocks) {
 }
 
 template <class Kernel, u32 kColumns>
-__attribute__((noinline)) void narrow(const Destination& to, const Activations& x, u32 panel_begin,
-                                      u32 panel_end) {
+__attribute__((noinline)) void narrow(const Destination& to, const Activations& x, u32 first,
+                                      u32 panel_begin, u32 panel_end) {
   const u32 grains = grains_of(to.weights, Kernel::kWholeBlocks);
   for (u32 p = panel_begin; p < panel_end; ++p) {
     const u8* block = to.weights.data + p * to.weights.panel_bytes;
@@ -51,11 +53,11 @@ __attribute__((noinline)) void narrow(const Destination& to, const Activations& 
       typename Kernel::NarrowScales scales;
       Kernel::read_scales(block, count, scales);
       const typename Kernel::Source source{block + Kernel::header_size(count)};
-      Kernel::template block<kColumns>(source, scales, count, Kernel::View::at(x, b, 0), c);
+      Kernel::template block<kColumns>(source, scales, count, Kernel::View::at(x, b, first), c);
       block += Kernel::block_size(count);
     }
     ORRERY_UNROLL
-    for (u32 n = 0; n < kColumns; ++n) to.put(p, n, c[n]);
+    for (u32 n = 0; n < kColumns; ++n) to.put(p, first + n, c[n]);
   }
 }
 
@@ -93,12 +95,25 @@ template <class Kernel>
 struct NarrowCall {
   const Destination& to;
   const Activations& x;
-  u32 panel_begin, panel_end;
+  u32 first, panel_begin, panel_end;
   template <u32 kColumns>
   ORRERY_INLINE void run() const {
-    narrow<Kernel, kColumns>(to, x, panel_begin, panel_end);
+    narrow<Kernel, kColumns>(to, x, first, panel_begin, panel_end);
   }
 };
+
+// Columns in `tiles` register tiles of about the same width, panel by panel: the second tile finds
+// the panel in the caches.
+template <class Kernel>
+void narrow_tiles(const Destination& to, const Activations& x, u32 tiles, u32 panel_begin,
+                  u32 panel_end) {
+  const u32 step = tiles == 1 ? panel_end - panel_begin : 1;
+  for (u32 p = panel_begin; p < panel_end; p += step)
+    for (u32 tile = 0; tile < tiles; ++tile) {
+      const u32 first = x.columns * tile / tiles, end = x.columns * (tile + 1) / tiles;
+      with_constant<Kernel::kTile>(end - first, NarrowCall<Kernel>{to, x, first, p, p + step});
+    }
+}
 
 // One group of panels against columns [first, first + count).
 template <class Kernel>
@@ -134,10 +149,8 @@ void matmul(const PackedMatrix& weights, const Activations& x, u32 panel_begin, 
             f32* out, u64 out_stride, bool add) {
   const Destination to{weights, out, out_stride, add};
   if (x.columns == 0) return;
-  if (x.columns <= Kernel::kTile) {
-    with_constant<Kernel::kTile>(x.columns, NarrowCall<Kernel>{to, x, panel_begin, panel_end});
-    return;
-  }
+  const u32 tiles = (x.columns + Kernel::kTile - 1) / Kernel::kTile;
+  if (tiles <= kNarrowTiles) return narrow_tiles<Kernel>(to, x, tiles, panel_begin, panel_end);
   for (u32 p = panel_begin; p < panel_end; p += kPanelGroup) {
     const u32 end = panel_end - p < kPanelGroup ? panel_end : p + kPanelGroup;
     for (u32 first = 0; first < x.columns; first += kColumnChunk) {

@@ -18,9 +18,13 @@ constexpr u32 kPrefetchBytes = 2048;
 
 #include "kernels/generic/dot_words.h"
 #include "kernels/generic/install.h"
+#include "kernels/x86_avx2/tile_rows.h"
 
 namespace orrery::kernels {
 
-void install_avx2(Kernels& kernels) { install_generic(kernels); }
+void install_avx2(Kernels& kernels) {
+  install_generic(kernels);
+  kernels.tile_rows = tile_rows;
+}
 
 }  // namespace orrery::kernels

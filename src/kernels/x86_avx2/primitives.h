@@ -56,6 +56,12 @@ ORRERY_INLINE F32x16 odd_bf16(const void* from) {
   return {_mm256_castsi256_ps(_mm256_and_si256(_mm256_loadu_si256(v), high)),
           _mm256_castsi256_ps(_mm256_and_si256(_mm256_loadu_si256(v + 1), high))};
 }
+ORRERY_INLINE F32x16 splat_f16(const void* from) {
+  u16 bits;
+  __builtin_memcpy(&bits, from, 2);
+  const __m256 all = _mm256_cvtph_ps(_mm_set1_epi16(i16(bits)));
+  return {all, all};
+}
 // Eight values, and zero in the upper lanes.
 ORRERY_INLINE F32x16 load_8(const f32* from) {
   return {_mm256_loadu_ps(from), _mm256_setzero_ps()};
@@ -202,6 +208,19 @@ ORRERY_INLINE I32x16 shift_left(I32x16 a) {
 template <int kBy>
 ORRERY_INLINE I32x16 shift_right(I32x16 a) {
   return {_mm256_srai_epi32(a.lo, kBy), _mm256_srai_epi32(a.hi, kBy)};
+}
+ORRERY_INLINE I32x16 and_each(I32x16 a, i32 mask) {
+  const __m256i all = _mm256_set1_epi32(mask);
+  return {_mm256_and_si256(a.lo, all), _mm256_and_si256(a.hi, all)};
+}
+// 16 bytes as lanes; and 8 bytes: the low nibbles, then the high ones.
+ORRERY_INLINE I32x16 widen_u8(const void* from) {
+  const __m128i bytes = _mm_loadu_si128(static_cast<const __m128i*>(from));
+  return {_mm256_cvtepu8_epi32(bytes), _mm256_cvtepu8_epi32(_mm_srli_si128(bytes, 8))};
+}
+ORRERY_INLINE I32x16 widen_nibbles(const void* from) {
+  const __m256i both = _mm256_cvtepu8_epi32(_mm_loadl_epi64(static_cast<const __m128i*>(from)));
+  return {_mm256_and_si256(both, _mm256_set1_epi32(15)), _mm256_srli_epi32(both, 4)};
 }
 ORRERY_INLINE F32x16 to_f32(I32x16 a) {
   return {_mm256_cvtepi32_ps(a.lo), _mm256_cvtepi32_ps(a.hi)};

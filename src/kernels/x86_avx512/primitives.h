@@ -43,6 +43,11 @@ ORRERY_INLINE F32x16 load_f16(const void* from) { return {_mm512_cvtph_ps(load_2
 ORRERY_INLINE F32x16 widen_bf16(__m256i bits) {
   return {_mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(bits), 16))};
 }
+ORRERY_INLINE F32x16 splat_f16(const void* from) {
+  u16 bits;
+  __builtin_memcpy(&bits, from, 2);
+  return {_mm512_cvtph_ps(_mm512_cvtepi32_epi16(_mm512_set1_epi32(bits)))};
+}
 ORRERY_INLINE F32x16 load_bf16(const void* from) { return widen_bf16(load_256(from)); }
 // Eight values, and zero in the upper lanes.
 ORRERY_INLINE F32x16 load_8(const f32* from) { return load_first(from, 8); }
@@ -142,6 +147,19 @@ ORRERY_INLINE I32x16 shift_left(I32x16 a) {
 template <int kBy>
 ORRERY_INLINE I32x16 shift_right(I32x16 a) {
   return {_mm512_srai_epi32(a.v, kBy)};
+}
+ORRERY_INLINE I32x16 and_each(I32x16 a, i32 mask) {
+  return {_mm512_and_si512(a.v, _mm512_set1_epi32(mask))};
+}
+// 16 bytes as lanes; and 8 bytes: the low nibbles, then the high ones.
+ORRERY_INLINE I32x16 widen_u8(const void* from) {
+  return {_mm512_cvtepu8_epi32(_mm_loadu_si128(static_cast<const __m128i*>(from)))};
+}
+ORRERY_INLINE I32x16 widen_nibbles(const void* from) {
+  u64 both;
+  __builtin_memcpy(&both, from, 8);
+  constexpr u64 kLow = 0x0f0f0f0f0f0f0f0f;
+  return {_mm512_cvtepu8_epi32(_mm_set_epi64x(i64(both >> 4 & kLow), i64(both & kLow)))};
 }
 ORRERY_INLINE F32x16 to_f32(I32x16 a) { return {_mm512_cvtepi32_ps(a.v)}; }
 ORRERY_INLINE I32x16 to_nearest(F32x16 a) { return {_mm512_cvtps_epi32(a.v)}; }
