@@ -5,8 +5,8 @@
 //
 // For each layout and shape: matrix x vector over weights larger than the caches (GB/s of packed
 // weights, and the fraction of the read probe taken just before), and matrix x matrix of 512
-// columns (GOPS, and the fraction of the rung's int8 probe), with 1 and with 2 threads. Medians of
-// several rounds.
+// columns (GOPS, and the fraction of what the rung's instructions for it reach), with 1 and with 2
+// threads. Medians of several rounds.
 #include <fmt/core.h>
 
 #include <algorithm>
@@ -127,7 +127,7 @@ Result<void> bench_shape(const Kernels& kernels, const Options& options, const S
       for (const PackedMatrix& copy : weights.copies)
         run_matmul(kernels, team, copy, one.activations, out.data());
     });
-    const f64 peak = int8_peak(team, kernels.isa);
+    const f64 peak = dot_peak(team, kernels.isa, dot_kind(weights.copies[0].layout));
     const u32 rounds = u32(std::clamp(2e10 / macs, 3.0, 200.0)) / (options.quick ? 3 : 1);
     const f64 matrix_seconds = median_seconds(std::max(rounds, 3u), [&] {
       run_matmul(kernels, team, weights.copies[0], many.activations, out.data());

@@ -285,11 +285,61 @@ TEST(Bench, PrintsEveryRow) {
 }
 
 TEST(Bench, ComparesWithTheMachine) {
-  const Outcome outcome = run_program({"bench", kTiny, "-p", "8", "-n", "0", "-r", "1", "--json"});
+  const Outcome outcome = run_program({"bench", kTiny, "-p", "8", "-n", "0", "-r", "2", "--json"});
   expect_ok(outcome);
-  const json row = json::parse(outcome.out)["results"][0];
-  EXPECT_GT(row["read_probe_gb_per_s"], 0.1);
-  EXPECT_GT(row["read_fraction"], 0.0);
+  const json answer = json::parse(outcome.out), row = answer["results"][0];
+  EXPECT_GT(row["read_probe_gb_per_s"]["min"], 0.1);
+  EXPECT_GT(row["read_fraction"]["median"], 0.0);
+  EXPECT_EQ(row["rates"].size(), 2u);
+  EXPECT_GT(answer["start"]["first_token_seconds"], answer["start"]["open_seconds"]);
+  EXPECT_GT(answer["start"]["memory_peak_bytes"], answer["start"]["memory_expected_bytes"]);
+}
+
+TEST(Bench, RepliesTogetherReadTheWeightsOnce) {
+  const Outcome outcome = run_program(
+      {"bench", kTiny, "-p", "0", "-n", "1", "-c", "1,4", "-r", "2", "--json", "--no-probe"});
+  expect_ok(outcome);
+  const json rows = json::parse(outcome.out)["results"];
+  EXPECT_EQ(rows[1]["test"], "tg1x4");
+  EXPECT_NEAR(f64(rows[1]["bytes_per_token"]) * 4, rows[0]["bytes_per_token"], 1.0);
+}
+
+TEST(Bench, DrawsAPicture) {
+  const TemporaryFolder folder;
+  const std::string svg = folder.path() / "a.svg";
+  expect_ok(run_program(
+      {"bench", kTiny, "-p", "0", "-n", "2", "-d", "0,8", "-r", "1", "--no-probe", "--svg", svg}));
+  const std::string text = read_file(svg);
+  EXPECT_TRUE(text.starts_with("<svg")) << text.substr(0, 80);
+  for (const char* part : {"tg2@d8", "class='ours'", "<title", "<desc", "</svg>"})
+    EXPECT_NE(text.find(part), std::string::npos) << part;
+  expect_error(
+      run_program({"bench", kTiny, "-p", "0", "-n", "1", "-r", "1", "--svg", "/nowhere/a.svg"}), 1,
+      "/nowhere/a.svg");
+}
+
+// What `--against` runs is a program that we did not write.
+TEST(Bench, ARivalIsTakenInTurnsAndNotTrusted) {
+  const TemporaryFolder folder;
+  const auto against = [&](std::string_view script) {
+    const std::string path = folder.write("llama-bench", "#!/bin/sh\n" + std::string(script));
+    std::filesystem::permissions(path, std::filesystem::perms::owner_all);
+    return run_program({"bench", kTiny, "-p", "8", "-n", "0", "-r", "3", "--json", "--no-probe",
+                        "--against", "llama-bench=" + path});
+  };
+  const Outcome good = against("echo '[{\"avg_ts\": 0.5}]'");
+  expect_ok(good);
+  const json row = json::parse(good.out)["results"][0];
+  EXPECT_NEAR(row["against"]["ratio"]["median"], f64(row["tokens_per_second"]["median"]) / 0.5,
+              1e-6 * f64(row["tokens_per_second"]["median"]));
+  expect_error(against("echo no model >&2; exit 3"), 1, "no model");
+  expect_error(against("echo nonsense"), 1, "no results");
+  expect_error(against("echo '[{\"avg_ts\": null}]'"), 1, "avg_ts");
+  expect_error(against("echo '[{\"avg_ts\": 0}]'"), 1, "avg_ts");
+  expect_error(against("kill -9 $$"), 1, "ended badly");
+  expect_error(run_program({"bench", kTiny, "--against", "ollama=/bin/true"}), 1,
+               "llama-bench=PATH");
+  expect_error(run_program({"bench", kTiny, "--against", "llama-bench=/nowhere"}), 1, "/nowhere");
 }
 
 TEST(Inspect, TellsWhatIsInAModel) {

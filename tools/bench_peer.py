@@ -1,209 +1,247 @@
 #!/usr/bin/env python3
-"""Orrery beside llama.cpp, on the same files, cores and minutes; writes docs/performance.md.
+"""The table of promises of speed: each line measured beside its limit and beside llama.cpp.
 
-Speeds of a shared machine wander by tens of percent within minutes, so only pairs are believed: in
-each round every program runs once, in turns (A B C, A B C, ...), and a ratio is taken within the
-round. Printed are the medians of those ratios and their spread, and beside them the machine's own
-limits, which `orrery bench` measures (probes) in the same runs. The peer is the better of its two
-ways to hold the weights (--repack 1 and 0).
+Speeds of a shared machine wander by tens of percent within minutes, so only what was measured in
+turns is believed: `orrery bench --against` runs the programs one after the other in every round,
+with the machine's own limits (probes) right before and after, and takes shares and ratios within
+the round. Printed are medians of those, and whether each line of the table is reached. The peer is
+the better of its two ways to hold the weights (--repack 1 and 0).
 
-bench_peer.py [--rounds N] [--threads T] [--model FILE]... [--no-write]
+bench_peer.py [--rounds N] [--only WORD]... [--no-write]     writes docs/performance.md
 """
 
 import argparse
+import dataclasses
 import json
 import os
 import pathlib
 import statistics
 import subprocess
 import sys
+import tempfile
 import time
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 CACHE = pathlib.Path(os.environ.get("XDG_CACHE_HOME") or pathlib.Path.home() / ".cache")
-MODELS = [
-    CACHE / "orrery/models" / name
-    for name in ("SmolLM2-135M-Instruct.Q4_1.gguf", "syn-1b-Q4_K_M.gguf")
-]
+MODELS = CACHE / "orrery/models"
 ORRERY = ROOT / "build/release/orrery"
 PEER = ROOT / ".cache/peer/build/bin/llama-bench"
+PEER_AVX2 = ROOT / ".cache/peer/build-avx2/bin/llama-bench"
 PAGE = ROOT / "docs/performance.md"
 BEGIN, END = "<!-- bench peer: begin -->", "<!-- bench peer: end -->"
-PROMPT, NEW = 512, 128
-TESTS = (f"pp{PROMPT}", f"tg{NEW}")
+SMOL, B1, B8 = "SmolLM2-135M-Instruct.Q4_1", "syn-1b", "syn-8b"
 
 
 class Failed(Exception):
     """A program that did not give its numbers; the words say why."""
 
 
-def run_json(command, bracket):
+@dataclasses.dataclass(frozen=True)
+class Run:
+    """One call of `orrery bench` on one file; `tests` are its flags."""
+
+    model: str
+    tests: tuple
+    against: bool = True
+    isa: str = ""
+
+
+@dataclasses.dataclass(frozen=True)
+class Line:
+    """A line of the table: `test` of `run` must reach `targets`, {what: number}.
+
+    ratio: to the peer, at least. read: share of the read probe, at least. peak: share of the
+    arithmetic's, at least. speed, time: of the speed, at least, or of the seconds of a pass, at
+    most, of the test `to` of the same run.
+    """
+
+    work: str
+    run: Run
+    test: str
+    targets: dict
+    amx: dict | None = None  # targets on a machine with AMX, where they differ
+    to: str = ""
+
+
+def lines():
+    pp, both = ("-p", "512", "-n", "0"), ("-p", "512", "-n", "64")
+    smol = Run(SMOL, ("-p", "512", "-n", "128"))
+    yield Line("prompt, SmolLM2", smol, "pp512", {"ratio": 5}, {"ratio": 2.5})
+    yield Line("reply, SmolLM2", smol, "tg128", {"ratio": 2.2}, {"ratio": 1.3})
+    for shape in (B1, B8):
+        run = Run(f"{shape}-Q4_K_M", both)
+        yield Line("prompt", run, "pp512", {"ratio": 1.5, "peak": 0.65}, {"ratio": 3})
+        yield Line("reply", run, "tg64", {"read": 0.85, "ratio": 1.25})
+    for kind in ("Q4_0", "Q8_0"):
+        run = Run(f"{B1}-{kind}", both)
+        yield Line("prompt", run, "pp512", {"peak": 0.6}, {"ratio": 2.5})
+        yield Line("reply", run, "tg64", {"read": 0.85, "ratio": 1.25})
+    yield Line("prompt", Run(f"{B1}-Q6_K", pp), "pp512", {"peak": 0.6}, {"ratio": 2.5})
+    long = Run(f"{B1}-Q4_K_M", ("-p", "512,8192", "-n", "0"), against=False)
+    yield Line("long prompt", long, "pp8192", {"speed": 0.7}, {"speed": 0.6}, to="pp512")
+    deep = Run(f"{B1}-Q4_0", ("-p", "0", "-n", "32", "-d", "8192"))
+    yield Line("reply at depth", deep, "tg32@d8192", {"read": 0.7, "ratio": 2.5})
+    moe = Run("syn-moe-Q4_K_M", both)
+    yield Line("prompt, experts", moe, "pp512", {"ratio": 1.5}, {"ratio": 2.5})
+    yield Line(
+        "reply, experts", moe, "tg64", {"ratio": 1.25, "read": 0.85}, {"ratio": 1.4, "read": 0.85}
+    )
+    latent = Run(
+        "syn-deepseek-Q4_K_M", ("-p", "0", "-n", "32", "-d", "4096"), against=False
+    )
+    yield Line("reply at depth, latent", latent, "tg32@d4096", {"read": 0.75})
+    together = Run(
+        f"{B1}-Q4_K_M", ("-p", "0", "-n", "32", "-c", "1,2,4,8"), against=False
+    )
+    for columns, most in ((2, 1.1), (4, 1.25), (8, 2.0)):
+        test = f"tg32x{columns}"
+        yield Line(f"{columns} replies together", together, test, {"time": most}, to="tg32")
+    plain = Run(f"{B1}-BF16", ("-p", "512", "-n", "32"), against=False)
+    yield Line("prompt", plain, "pp512", {"peak": 0.5}, {"peak": 0.35})
+    yield Line("reply", plain, "tg32", {"read": 0.85})
+    lower = Run(f"{B1}-Q4_K_M", both, isa="avx2")
+    yield Line("prompt, rung avx2", lower, "pp512", {"ratio": 1})
+    yield Line("reply, rung avx2", lower, "tg64", {"ratio": 1})
+
+
+def run_json(command, **more_environment):
     try:
         done = subprocess.run(
             command,
             capture_output=True,
             text=True,
-            timeout=900,
+            timeout=7200,
             check=False,
             stdin=subprocess.DEVNULL,
+            env={**os.environ, **more_environment},
         )
     except subprocess.TimeoutExpired as late:
-        raise Failed("took more than 900 s") from late
+        raise Failed("took more than two hours") from late
     if done.returncode != 0:
         last = (done.stderr.strip().splitlines() or ["no message"])[-1]
-        raise Failed(f"ended with {done.returncode}: {last[:200]}")
-    return json.loads(done.stdout[done.stdout.index(bracket) :])
+        raise Failed(f"ended with {done.returncode}: {last[:300]}")
+    return json.loads(done.stdout[done.stdout.index("{") :])
 
 
-def measure_orrery(model, options):
-    """({test: tokens/s}, the whole answer)."""
-    answer = run_json(
-        [
-            str(ORRERY),
-            "bench",
-            str(model),
-            "-p",
-            str(PROMPT),
-            "-n",
-            str(NEW),
-            "-t",
-            str(options.threads),
-            "-r",
-            "1",
-            "--json",
-        ],
-        "{",
-    )
-    speeds = {row["test"]: row["tokens_per_second"]["median"] for row in answer["results"]}
-    return speeds, answer
+def play(run, options):
+    """The answer of `orrery bench`."""
+    command = [str(ORRERY), "bench", str(MODELS / f"{run.model}.gguf"), *run.tests, "--json"]
+    command += ["-t", str(options.threads), "-r", str(options.rounds)]
+    if run.against:
+        peer = PEER_AVX2 if run.isa == "avx2" and PEER_AVX2.exists() else options.peer
+        command += ["--against", f"llama-bench={peer}"]
+    return run_json(command, **({"ORRERY_ISA": run.isa} if run.isa else {}))
 
 
-def measure_peer(model, options, repack):
-    rows = run_json(
-        [
-            str(options.peer),
-            "-m",
-            str(model),
-            "-p",
-            str(PROMPT),
-            "-n",
-            str(NEW),
-            "-t",
-            str(options.threads),
-            "-fa",
-            "1",
-            "-r",
-            "1",
-            "--repack",
-            str(repack),
-            "-o",
-            "json",
-        ],
-        "[",
-    )
-    speeds = {}
-    for row in rows:
-        test = f"pp{row['n_prompt']}" if row["n_prompt"] else f"tg{row['n_gen']}"
-        speeds[test] = row["avg_ts"]
-    return speeds, rows[0]
+def paired(row, other, turn):
+    """Medians of what `turn` makes of two rows' rates, round by round."""
+    return statistics.median(turn(a, b) for a, b in zip(row["rates"], other["rates"], strict=True))
 
 
-def play_rounds(model, options):
-    """(rounds: [{program: {test: tokens/s}}], orrery's answers, {program: why it failed})."""
-    rounds, answers, failures = [], [], {}
-    for number in range(1, options.rounds + 1):
-        speeds = {}
-        speeds["orrery"], answer = measure_orrery(model, options)
-        answers.append(answer)
-        for repack in (1, 0):
-            name = f"repack {repack}"
-            if name in failures:
-                continue
-            try:
-                speeds[name], _ = measure_peer(model, options, repack)
-            except Failed as why:
-                failures[name] = str(why)
-                print(f"  llama-bench --repack {repack} {why}", flush=True)
-        rounds.append(speeds)
-        words = [
-            f"{name} " + " ".join(f"{test} {value:.1f}" for test, value in row.items())
-            for name, row in speeds.items()
-        ]
-        print(f"  round {number}/{options.rounds}: " + "; ".join(words), flush=True)
-    return rounds, answers, failures
+def measured(line, answer):
+    """{what: number} beside the line's targets."""
+    rows = {row["test"]: row for row in answer["results"]}
+    row = rows[line.test]
+    values = {"tok/s": row["tokens_per_second"]["median"]}
+    if "read_fraction" in row:
+        values["read"] = row["read_fraction"]["median"]
+        values["peak"] = row.get("peak_fraction", {}).get("median", 0)
+    if "against" in row:
+        values["ratio"] = row["against"]["ratio"]["median"]
+        values["spread"] = (row["against"]["ratio"]["min"], row["against"]["ratio"]["max"])
+        values["peer"] = row["against"]["tokens_per_second"]["median"]
+    if line.to:
+        other = rows[line.to]
+        values["speed"] = paired(row, other, lambda mine, its: mine / its)
+        columns = int(line.test.partition("x")[2] or 1)
+        values["time"] = paired(row, other, lambda mine, its: columns * its / mine)
+    return values
 
 
-def summarize(rounds, test):
-    """Medians, and the ratio of orrery to the peer's better way, paired within each round."""
-    line = {"orrery": statistics.median(row["orrery"][test] for row in rounds)}
-    best = None
-    for name in ("repack 1", "repack 0"):
-        pairs = [row["orrery"][test] / row[name][test] for row in rounds if name in row]
-        if not pairs:
-            continue
-        line[name] = statistics.median(row[name][test] for row in rounds if name in row)
-        ratio = (statistics.median(pairs), min(pairs), max(pairs), name)
-        best = ratio if best is None or ratio[0] < best[0] else best
-    line["ratio"] = best
-    return line
+def words(name, value):
+    if name in ("read", "peak", "speed"):
+        return f"{100 * value:.0f} % of " + {"read": "read", "peak": "peak", "speed": "pp512"}[name]
+    return f"{value:.2f} x" + {"ratio": " peer", "time": " one's time"}[name]
+
+
+def verdict(line, values, amx):
+    """(words of targets, words of what was measured, reached)."""
+    targets = line.amx if amx and line.amx is not None else line.targets
+    wanted, found, reached = [], [], True
+    for name, number in targets.items():
+        most = name == "time"
+        wanted.append(("≤ " if most else "≥ ") + words(name, number))
+        found.append(words(name, values[name]))
+        reached &= values[name] <= number if most else values[name] >= number
+    return wanted, found, reached
+
+
+def measure_start(options):
+    """[(work, wanted, found, reached)] of the first and the second start, with a cache of its own."""
+    rows = []
+    model = MODELS / f"{B8}-Q4_K_M.gguf"
+    command = [str(ORRERY), "bench", str(model), "-p", "0", "-n", "1", "-r", "1", "--no-probe"]
+    command += ["--json", "-t", str(options.threads)]
+    with tempfile.TemporaryDirectory(dir=CACHE) as folder:
+        # The model's file is in the page cache after this, as after a download.
+        with open(model, "rb") as file:
+            while file.read(1 << 24):
+                pass
+        for work, most in (("first start", 3.0), ("second start", 0.7)):
+            start = run_json(command, XDG_CACHE_HOME=folder)["start"]
+            seconds = start["first_token_seconds"]
+            more = (start["memory_peak_bytes"] - start["memory_expected_bytes"]) / 2**20
+            rows.append((work, [f"≤ {most} s"], [f"{seconds:.2f} s"], seconds <= most))
+            if work == "first start":
+                memory = ("loading", ["≤ packed + 64 MiB"], [f"packed {more:+.0f} MiB"], more <= 64)
+    return [*rows, memory]
 
 
 def probe_words(answers):
-    """The limits of this machine that the runs measured beside themselves, as medians."""
-    words = []
-    for key, unit in (("read_probe_gb_per_s", "GB/s read"), ("int8_probe_gops", "int8 GOPS")):
-        values = [value for answer in answers for value in find(answer, key)]
-        if values:
-            middle = statistics.median(values)
-            words.append(f"{middle:.1f} {unit} ({min(values):.1f} to {max(values):.1f})")
-    return ", ".join(words) or "not reported"
-
-
-def find(tree, key):
-    if isinstance(tree, dict):
-        for name, value in tree.items():
-            if name == key and isinstance(value, (int, float)):
-                yield value
-            else:
-                yield from find(value, key)
-    elif isinstance(tree, list):
-        for value in tree:
-            yield from find(value, key)
+    """The limits that the runs measured beside themselves, as medians and extremes."""
+    found = {}
+    for answer in answers:
+        for row in answer["results"]:
+            if "read_probe_gb_per_s" in row:
+                found.setdefault("GB/s read", []).append(row["read_probe_gb_per_s"])
+            for kind, peak in row.get("peak_gops", {}).items():
+                found.setdefault(f"GOPS {kind}", []).append(peak)
+    return "; ".join(
+        f"{statistics.median(p['median'] for p in peaks):.1f} {name} "
+        f"({min(p['min'] for p in peaks):.1f} to {max(p['max'] for p in peaks):.1f})"
+        for name, peaks in found.items()
+    )
 
 
 def number(value):
     return "-" if value is None else f"{value:.1f}"
 
 
-def table(results, options):
-    first = results[0][2][0]
-    lines = [
-        f"`./dev bench peer`, {time.strftime('%Y-%m-%d')}, {first.get('cpu', 'unknown CPU')}, "
-        f"rung {first.get('isa', '?')}, {options.threads} threads, {options.rounds} rounds in "
-        "turns.",
-        "Tokens a second, medians; ratio: the median of the paired ratios to the "
-        "better peer column",
-        "(smallest to largest).",
+def table(results, starts, answers, options):
+    first = answers[0]
+    out = [
+        f"`./dev bench peer`, {time.strftime('%Y-%m-%d')}, {first['cpu']}, rung {first['isa']}, "
+        f"{options.threads} threads, {options.rounds} rounds in turns.",
+        "Tokens a second are medians; shares and ratios are medians of what each round gave.",
         "",
-        "| model | test | orrery | llama.cpp repack 1 | repack 0 | ratio |",
-        "|---|---|---|---|---|---|",
+        "| work | model | test | tok/s | peer | must reach | reached | |",
+        "|---|---|---|---|---|---|---|---|",
     ]
-    for model, rounds, _, _ in results:
-        for test in TESTS:
-            line = summarize(rounds, test)
-            ratio = (
-                "-" if line["ratio"] is None else "{:.2f} ({:.2f} to {:.2f})".format(*line["ratio"])
-            )
-            lines.append(
-                f"| {model.stem} | {test} | {number(line['orrery'])} | "
-                f"{number(line.get('repack 1'))} | {number(line.get('repack 0'))} | "
-                f"{ratio} |"
-            )
-    for model, _, answers, failures in results:
-        lines += ["", f"Probes beside {model.stem}:", f"{probe_words(answers)}."]
-        for name, why in failures.items():
-            lines.append(f"llama-bench with {name} gave no numbers on {model.stem}: it {why}.")
-    return "\n".join(lines)
+    for line, values, (wanted, found, reached) in results:
+        spread = (
+            " ({:.2f} to {:.2f})".format(*values["spread"]) if "ratio" in line.targets else ""
+        )
+        out.append(
+            f"| {line.work} | {line.run.model} | {line.test} | {number(values['tok/s'])} | "
+            f"{number(values.get('peer'))} | {', '.join(wanted)} | {', '.join(found)}{spread} | "
+            f"{'yes' if reached else '**no**'} |"
+        )
+    for work, wanted, found, reached in starts:
+        out.append(
+            f"| {work} | {B8}-Q4_K_M | one token | - | - | {', '.join(wanted)} | "
+            f"{', '.join(found)} | {'yes' if reached else '**no**'} |"
+        )
+    return "\n".join([*out, "", f"Probes beside the runs: {probe_words(answers)}."])
 
 
 def write_page(text):
@@ -213,27 +251,50 @@ def write_page(text):
     PAGE.write_text(f"{before}{BEGIN}\n{text}\n{END}{after}", encoding="utf-8")
 
 
+def has_amx():
+    try:
+        return "amx_int8" in pathlib.Path("/proc/cpuinfo").read_text(encoding="utf-8")
+    except OSError:
+        return False
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--model", type=pathlib.Path, action="append")
+    parser.add_argument("--only", action="append", help="lines whose work or model has this word")
     parser.add_argument("--peer", type=pathlib.Path, default=PEER, help="another llama-bench")
     parser.add_argument("--no-write", action="store_true", help="leave docs/performance.md alone")
     options = parser.parse_args()
-    results = []
-    for model in options.model or MODELS:
-        print(model.name, flush=True)
+
+    def chosen(*texts):
+        return not options.only or any(word in text for word in options.only for text in texts)
+
+    results, starts, answers = [], [], {}
+    for line in lines():
+        if not chosen(line.work, line.run.model):
+            continue
         try:
-            rounds, answers, failures = play_rounds(model, options)
+            if line.run not in answers:
+                print(f"{line.run.model} {' '.join(line.run.tests)}", flush=True)
+                answers[line.run] = play(line.run, options)
         except Failed as why:
             print(f"bench_peer: error: orrery bench {why}", file=sys.stderr)
             return 1
-        results.append((model, rounds, answers, failures))
-    text = table(results, options)
+        values = measured(line, answers[line.run])
+        results.append((line, values, verdict(line, values, has_amx())))
+        wanted, found, reached = results[-1][2]
+        print(f"  {line.work}, {line.test}: {', '.join(found)} ({', '.join(wanted)}): "
+              f"{'reached' if reached else 'NOT reached'}", flush=True)  # fmt: skip
+    if chosen("start", B8):
+        print(f"{B8} starts", flush=True)
+        starts = measure_start(options)
+    text = table(results, starts, list(answers.values()), options)
     print("\n" + text)
     if not options.no_write:
         write_page(text)
+    reached = [row[2][2] for row in results] + [row[3] for row in starts]
+    print(f"\n{sum(reached)} of {len(reached)} lines reached")
     return 0
 
 

@@ -1,15 +1,16 @@
 #!/usr/bin/env python3
-"""Writes a model of random weights in the shape of a 1B Llama 3.2: a GGUF file to measure with.
+"""Writes models of random weights in the shapes of real ones: GGUF files to measure with.
 
-It talks nonsense, but costs what a real one costs: the tensors, their formats (as llama-quantize
-would choose them) and their sizes are those of a real file. Blocks of quantised weights are made
-directly, once per format, as a pool; each tensor is cut from random places of it. The vocabulary is
-that of the default model, padded. What it is not: a test of quality.
+They talk nonsense, but cost what real ones cost: the tensors, their formats (as llama-quantize
+would choose them) and their sizes are those of real files. Blocks of quantised weights are made
+directly (demo_blocks.py), once per format, as a pool; each tensor is cut from random places of it.
+The vocabulary is that of the default model, padded or cut. What they are not: a test of quality.
 
-demo_models.py [Q4_K_M|Q4_0|Q8_0]... writes syn-1b-KIND.gguf into the cache folder of models.
+demo_models.py [SHAPE-]FORMAT... writes syn-SHAPE-FORMAT.gguf into the cache folder of models.
 """
 
 import argparse
+import dataclasses
 import os
 import pathlib
 import sys
@@ -18,119 +19,105 @@ import time
 
 import gguf
 import numpy as np
+from demo_blocks import pool
 from gguf import GGMLQuantizationType as T
 
 CACHE = pathlib.Path(os.environ.get("XDG_CACHE_HOME") or pathlib.Path.home() / ".cache")
 MODELS = CACHE / "orrery" / "models"
 DEFAULT_MODEL = MODELS / "SmolLM2-135M-Instruct.Q4_1.gguf"
-
-# meta-llama's config.json of 3.2 1B, rope scaling left out.
-LAYERS, DIM, HEADS, KV_HEADS, HEAD_DIM, FFN, VOCAB = 16, 2048, 32, 8, 64, 8192, 128256
-# The standard deviation of the weights: small enough that activations stay tame in all layers.
-SIGMA = 0.02
-POOL_BLOCKS = 1 << 15
-FILE_TYPES = {"Q4_K_M": 15, "Q4_0": 2, "Q8_0": 7}
-BASE_FORMAT = {"Q4_K_M": T.Q4_K, "Q4_0": T.Q4_0, "Q8_0": T.Q8_0}
+FILE_TYPES = {"Q4_K_M": 15, "Q4_0": 2, "Q8_0": 7, "Q6_K": 18, "BF16": 32}
+BASE_FORMAT = {"Q4_K_M": T.Q4_K, "Q4_0": T.Q4_0, "Q8_0": T.Q8_0, "Q6_K": T.Q6_K, "BF16": T.BF16}
 
 
-def half(values):
-    """Floats [blocks] as the bytes [blocks, 2] of little-endian f16."""
-    return np.ascontiguousarray(values.astype("<f2")).view(np.uint8).reshape(-1, 2)
+@dataclasses.dataclass(frozen=True)
+class Shape:
+    """The sizes of a config.json. `latent`: keys and values as DeepSeek-V2-Lite keeps them."""
+
+    says: str
+    layers: int
+    dim: int
+    heads: int
+    kv_heads: int
+    ffn: int
+    vocab: int
+    tied: bool = False
+    head_dim: int = 0
+    experts: int = 0
+    active: int = 0
+    latent: bool = False
 
 
-def gaussian(rng, blocks, elements, low, high, sigma):
-    """Integers [blocks, elements] as rounding a bell curve of `sigma` steps leaves them."""
-    return np.clip(np.rint(rng.normal(0, sigma, (blocks, elements))), low, high).astype(np.int16)
+SHAPES = {
+    # meta-llama's config.json of 3.2 1B and 3.1 8B, rope scaling left out.
+    "1b": Shape("Llama 3.2 1B", 16, 2048, 32, 8, 8192, 128256, tied=True, head_dim=64),
+    "8b": Shape("Llama 3.1 8B", 32, 4096, 32, 8, 14336, 128256, head_dim=128),
+    # Mixtral's plan (8 experts, 2 active), smaller in every direction: 2.6 B parameters.
+    "moe": Shape(
+        "Mixtral-like", 12, 2048, 32, 8, 4096, 32000, head_dim=64, experts=8, active=2
+    ),
+    # DeepSeek-V2-Lite with 12 of its 27 layers: 64 experts, 6 active, 2 shared, the first dense.
+    "deepseek": Shape(
+        "DeepSeek-V2-Lite-like", 12, 2048, 16, 1, 10944, 102400, experts=64, active=6, latent=True
+    ),
+}
+# DeepSeek-V2-Lite's config.json: latent rank, head parts with and without position, value, experts.
+RANK, NOPE, ROPE, VALUE, SHARED, EXPERT_FFN = 512, 128, 64, 128, 2, 1408
 
 
-def jitter(rng, shape, centre):
-    """Scales near `centre`: real blocks differ by some ten percent."""
-    return centre * rng.uniform(0.8, 1.2, shape)
-
-
-def nibbles(low, high):
-    return (low | (high << 4)).astype(np.uint8)
-
-
-def q8_0(rng, blocks):
-    # A block's largest of 32 is about 2.1 sigma, and it becomes 127.
-    q = gaussian(rng, blocks, 32, -127, 127, 127 / 2.1).astype(np.int8).view(np.uint8)
-    return np.hstack([half(jitter(rng, blocks, SIGMA * 2.1 / 127)), q])
-
-
-def q4_0(rng, blocks):
-    q = gaussian(rng, blocks, 32, -8, 7, 8 / 2.1) + 8
-    return np.hstack([half(jitter(rng, blocks, SIGMA * 2.1 / 8)), nibbles(q[:, :16], q[:, 16:])])
-
-
-def q4_k(rng, blocks):
-    """d, dmin, eight 6-bit scales and mins in 12 bytes, 128 of nibbles: w = d*sc*q - dmin*m."""
-    q = gaussian(rng, blocks, 256, -7, 8, 7.5 / 2.1) + 7
-    scale = rng.integers(40, 64, (blocks, 8), dtype=np.uint8)
-    packed = np.empty((blocks, 12), np.uint8)
-    packed[:, 0:4] = (scale[:, 0:4] & 63) | ((scale[:, 4:8] >> 4) << 6)
-    packed[:, 4:8] = packed[:, 0:4]
-    packed[:, 8:12] = nibbles(scale[:, 4:8] & 15, scale[:, 4:8] & 15)
-    # The curve's middle is the nibble 7; with m = sc, dmin = 7 d takes just that away again.
-    d = jitter(rng, blocks, SIGMA * 2.1 / 7.5 / 52)
-    q = q.reshape(blocks, 4, 2, 32)
-    data = nibbles(q[:, :, 0], q[:, :, 1]).reshape(blocks, 128)
-    return np.hstack([half(d), half(d * 7), packed, data])
-
-
-def q6_k(rng, blocks):
-    """128 bytes of low nibbles, 64 of high bit pairs, 16 int8 scales, d: w = d * sc * (q - 32)."""
-    q = (gaussian(rng, blocks, 256, -32, 31, 31 / 2.1) + 32).reshape(blocks, 2, 4, 32)
-    low = np.concatenate(
-        [
-            nibbles(q[:, :, 0] & 15, q[:, :, 2] & 15)[:, :, None],
-            nibbles(q[:, :, 1] & 15, q[:, :, 3] & 15)[:, :, None],
-        ],
-        axis=2,
-    )
-    high = sum((q[:, :, part] >> 4) << (2 * part) for part in range(4)).astype(np.uint8)
-    scale = rng.integers(80, 128, (blocks, 16)) * rng.choice([-1, 1], (blocks, 16))
-    scale = scale.astype(np.int8)
-    d = half(jitter(rng, blocks, SIGMA * 2.1 / 31 / 104))
-    return np.hstack([low.reshape(blocks, 128), high.reshape(blocks, 64), scale.view(np.uint8), d])
-
-
-MAKERS = {T.Q8_0: q8_0, T.Q4_0: q4_0, T.Q4_K: q4_k, T.Q6_K: q6_k}
-
-
-def check_pool(kind, pool):
-    """The blocks decode (by the gguf package) to a bell curve of the size that was meant."""
-    values = gguf.quants.dequantize(pool[:256], kind)
-    if (
-        not np.isfinite(values).all()
-        or not 0.5 * SIGMA < values.std() < 2 * SIGMA
-        or abs(values.mean()) > 0.1 * SIGMA
-    ):
-        sys.exit(f"demo_models: error: bad {kind.name} blocks: sigma {values.std()}")
-
-
-def tensors(kind):
+def tensors(shape, kind):
     """(name, format, shape) of each tensor, with the formats that llama-quantize gives them."""
     base = BASE_FORMAT[kind]
     better = T.Q6_K if kind == "Q4_K_M" else base
-
-    def more_bits(layer):  # the layers where Q4_K_M spends Q6_K on values and down projections
-        return layer < LAYERS // 8 or layer >= 7 * LAYERS // 8 or (layer - LAYERS // 8) % 3 == 2
-
-    yield "token_embd.weight", T.Q8_0 if kind == "Q8_0" else T.Q6_K, (VOCAB, DIM)
-    yield "output_norm.weight", T.F32, (DIM,)
-    for layer in range(LAYERS):
+    output = T.Q6_K if kind in ("Q4_K_M", "Q4_0") else base
+    yield "token_embd.weight", output if shape.tied else base, (shape.vocab, shape.dim)
+    if not shape.tied:
+        yield "output.weight", output, (shape.vocab, shape.dim)
+    yield "output_norm.weight", T.F32, (shape.dim,)
+    for layer in range(shape.layers):
         block = f"blk.{layer}."
-        best = better if more_bits(layer) else base
-        yield block + "attn_norm.weight", T.F32, (DIM,)
-        yield block + "ffn_norm.weight", T.F32, (DIM,)
-        yield block + "attn_q.weight", base, (HEADS * HEAD_DIM, DIM)
-        yield block + "attn_k.weight", base, (KV_HEADS * HEAD_DIM, DIM)
-        yield block + "attn_v.weight", best, (KV_HEADS * HEAD_DIM, DIM)
-        yield block + "attn_output.weight", base, (DIM, HEADS * HEAD_DIM)
-        yield block + "ffn_gate.weight", base, (FFN, DIM)
-        yield block + "ffn_up.weight", base, (FFN, DIM)
-        yield block + "ffn_down.weight", best, (DIM, FFN)
+        yield block + "attn_norm.weight", T.F32, (shape.dim,)
+        yield block + "ffn_norm.weight", T.F32, (shape.dim,)
+        eighth = shape.layers // 8
+        # the layers where Q4_K_M spends Q6_K on values and down projections
+        more_bits = (
+            layer < eighth or layer >= 7 * shape.layers // 8 or (layer - eighth) % 3 == 2
+        )
+        best = better if more_bits else base
+        for name, format_, sizes in layer_matrices(shape, kind, layer, base, best):
+            yield block + name + ".weight", format_, sizes
+
+
+def layer_matrices(shape, kind, layer, base, best):
+    dim, many = shape.dim, shape.experts
+    if shape.latent:
+        # A latent's 128 columns take no k-quant: llama-quantize falls back to Q8_0.
+        yield "attn_q", base, (shape.heads * (NOPE + ROPE), dim)
+        yield "attn_kv_a_mqa", T.Q8_0, (RANK + ROPE, dim)
+        yield "attn_kv_a_norm", T.F32, (RANK,)
+        yield "attn_k_b", T.Q8_0, (shape.heads, RANK, NOPE)
+        yield "attn_v_b", T.Q8_0, (shape.heads, VALUE, RANK)
+        yield "attn_output", base, (dim, shape.heads * VALUE)
+    else:
+        mixed = many == 8 and kind == "Q4_K_M"
+        yield "attn_q", base, (shape.heads * shape.head_dim, dim)
+        yield "attn_k", T.Q8_0 if mixed else base, (shape.kv_heads * shape.head_dim, dim)
+        yield "attn_v", T.Q8_0 if mixed else best, (shape.kv_heads * shape.head_dim, dim)
+        yield "attn_output", T.Q5_K if mixed else base, (dim, shape.heads * shape.head_dim)
+    if not many or (shape.latent and layer == 0):
+        down = T.Q8_0 if shape.ffn % 256 else best
+        yield "ffn_gate", base, (shape.ffn, dim)
+        yield "ffn_up", base, (shape.ffn, dim)
+        yield "ffn_down", down, (dim, shape.ffn)
+        return
+    wide = EXPERT_FFN if shape.latent else shape.ffn
+    yield "ffn_gate_inp", T.F32, (many, dim)
+    yield "ffn_gate_exps", base, (many, wide, dim)
+    yield "ffn_up_exps", base, (many, wide, dim)
+    yield "ffn_down_exps", T.Q8_0 if wide % 256 else best, (many, dim, wide)
+    if shape.latent:
+        yield "ffn_gate_shexp", base, (SHARED * wide, dim)
+        yield "ffn_up_shexp", base, (SHARED * wide, dim)
+        yield "ffn_down_shexp", T.Q6_K, (dim, SHARED * wide)
 
 
 def bytes_of(kind, shape):
@@ -138,47 +125,68 @@ def bytes_of(kind, shape):
     return int(np.prod(shape)) // elements * size
 
 
-def fill(rng, pool, kind, shape):
+def fill(rng, blocks, kind, shape):
     """A tensor's bytes [rows, bytes a row], cut from random places of the pool."""
     elements, size = gguf.GGML_QUANT_SIZES[kind]
     count = int(np.prod(shape)) // elements
     out = np.empty((count, size), np.uint8)
     at = 0
     while at < count:
-        begin = int(rng.integers(0, len(pool)))
-        part = min(len(pool) - begin, count - at)
-        out[at : at + part] = pool[begin : begin + part]
+        begin = int(rng.integers(0, len(blocks)))
+        part = min(len(blocks) - begin, count - at)
+        out[at : at + part] = blocks[begin : begin + part]
         at += part
     return out.reshape(*shape[:-1], shape[-1] // elements * size)
 
 
-def write_metadata(writer, kind):
+def write_metadata(writer, name, shape, kind):
+    writer.add_name(name)
+    writer.add_block_count(shape.layers)
+    writer.add_context_length(131072)
+    writer.add_embedding_length(shape.dim)
+    writer.add_feed_forward_length(shape.ffn)
+    writer.add_head_count(shape.heads)
+    writer.add_head_count_kv(shape.kv_heads)
+    writer.add_rope_freq_base(500000.0)
+    writer.add_rope_dimension_count(ROPE if shape.latent else shape.head_dim)
+    writer.add_layer_norm_rms_eps(1e-5)
+    writer.add_vocab_size(shape.vocab)
+    writer.add_file_type(FILE_TYPES[kind])
+    writer.add_quantization_version(2)
+    if shape.experts:
+        writer.add_expert_count(shape.experts)
+        writer.add_expert_used_count(shape.active)
+    if shape.latent:
+        writer.add_leading_dense_block_count(1)
+        writer.add_kv_lora_rank(RANK)
+        writer.add_key_length(RANK + ROPE)
+        writer.add_value_length(RANK)
+        writer.add_key_length_mla(NOPE + ROPE)
+        writer.add_value_length_mla(VALUE)
+        writer.add_expert_feed_forward_length(EXPERT_FFN)
+        writer.add_expert_shared_count(SHARED)
+        writer.add_expert_weights_scale(1.0)
+        writer.add_expert_weights_norm(False)
+        writer.add_expert_gating_func(gguf.ExpertGatingFuncType.SOFTMAX)
+    write_vocabulary(writer, shape.vocab)
+
+
+def write_vocabulary(writer, size):
     source = gguf.GGUFReader(DEFAULT_MODEL)
 
     def of_default(key):
         return source.fields[key].contents()
 
-    writer.add_name("synthetic 1B")
-    writer.add_block_count(LAYERS)
-    writer.add_context_length(131072)
-    writer.add_embedding_length(DIM)
-    writer.add_feed_forward_length(FFN)
-    writer.add_head_count(HEADS)
-    writer.add_head_count_kv(KV_HEADS)
-    writer.add_rope_freq_base(500000.0)
-    writer.add_rope_dimension_count(HEAD_DIM)
-    writer.add_layer_norm_rms_eps(1e-5)
-    writer.add_vocab_size(VOCAB)
-    writer.add_file_type(FILE_TYPES[kind])
-    writer.add_quantization_version(2)
-    tokens = list(of_default("tokenizer.ggml.tokens"))
-    types = list(of_default("tokenizer.ggml.token_type"))
-    padding = range(len(tokens), VOCAB)
+    tokens = list(of_default("tokenizer.ggml.tokens"))[:size]
+    types = list(of_default("tokenizer.ggml.token_type"))[:size]
+    merges, known = of_default("tokenizer.ggml.merges"), set(tokens)
+    merges = [pair for pair in merges if "".join(pair.split(" ")) in known]
+    padding = range(len(tokens), size)
     writer.add_tokenizer_model("gpt2")
     writer.add_tokenizer_pre("smollm")
     writer.add_token_list(tokens + [f"<unused_{index}>" for index in padding])
     writer.add_token_types(types + [int(gguf.TokenType.UNUSED) for _ in padding])
-    writer.add_token_merges(of_default("tokenizer.ggml.merges"))
+    writer.add_token_merges(merges)
     writer.add_bos_token_id(1)
     writer.add_eos_token_id(2)
     writer.add_unk_token_id(0)
@@ -206,44 +214,46 @@ class Bar:
         sys.stderr.flush()
 
 
-def write_model(kind):
-    target = MODELS / f"syn-1b-{kind}.gguf"
+def write_tensors(writer, plan):
+    rng = np.random.default_rng(7)
+    for name, format_, shape in plan:
+        elements, size = gguf.GGML_QUANT_SIZES[format_]
+        rows = (*shape[:-1], shape[-1] // elements * size)
+        if format_ == T.F32:
+            writer.add_tensor_info(name, shape, np.dtype(np.float32), 4 * int(np.prod(shape)))
+        else:
+            writer.add_tensor_info(
+                name, rows, np.dtype(np.uint8), bytes_of(format_, shape), format_
+            )
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_ti_data_to_file()
+    pools = {format_: pool(rng, format_) for format_ in sorted({f for _, f, _ in plan} - {T.F32})}
+    bar = Bar(sum(bytes_of(format_, shape) for _, format_, shape in plan))
+    for _, format_, shape in plan:
+        if format_ != T.F32:
+            data = fill(rng, pools[format_], format_, shape)
+        elif len(shape) == 1:  # a norm
+            data = np.ones(shape, np.float32)
+        else:  # a router, which wants no rounding
+            data = (rng.standard_normal(shape) * 0.02).astype(np.float32)
+        writer.write_tensor_data(data)
+        bar.advance(data.nbytes)
+
+
+def write_model(shape_name, kind):
+    target = MODELS / f"syn-{shape_name}-{kind}.gguf"
     if target.exists():
         print(f"{target} is there already")
         return
     print(f"writing {target}", flush=True)
-    rng = np.random.default_rng(7)
-    pools = {}
-    for format_ in sorted({format_ for _, format_, _ in tensors(kind)} & MAKERS.keys()):
-        pools[format_] = MAKERS[format_](rng, POOL_BLOCKS)
-        check_pool(format_, pools[format_])
+    shape = SHAPES[shape_name]
     handle, part = tempfile.mkstemp(dir=MODELS, suffix=".part")
     os.close(handle)
     try:
-        writer = gguf.GGUFWriter(part, "llama")
-        write_metadata(writer, kind)
-        plan = list(tensors(kind))
-        for name, format_, shape in plan:
-            elements, size = gguf.GGML_QUANT_SIZES[format_]
-            rows = (*shape[:-1], shape[-1] // elements * size)
-            if format_ == T.F32:
-                writer.add_tensor_info(name, shape, np.dtype(np.float32), 4 * shape[-1])
-            else:
-                writer.add_tensor_info(
-                    name, rows, np.dtype(np.uint8), bytes_of(format_, shape), format_
-                )
-        writer.write_header_to_file()
-        writer.write_kv_data_to_file()
-        writer.write_ti_data_to_file()
-        bar = Bar(sum(bytes_of(format_, shape) for _, format_, shape in plan))
-        for name, format_, shape in plan:
-            data = (
-                np.ones(shape, np.float32)
-                if format_ == T.F32
-                else fill(rng, pools[format_], format_, shape)
-            )
-            writer.write_tensor_data(data)
-            bar.advance(data.nbytes)
+        writer = gguf.GGUFWriter(part, "deepseek2" if shape.latent else "llama")
+        write_metadata(writer, f"synthetic {shape.says}", shape, kind)
+        write_tensors(writer, list(tensors(shape, kind)))
         writer.close()
         os.chmod(part, 0o644)
         os.replace(part, target)
@@ -255,15 +265,24 @@ def write_model(kind):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("kind", nargs="*", help="Q4_K_M (the default), Q4_0, Q8_0")
-    kinds = parser.parse_args().kind or ["Q4_K_M"]
-    for kind in kinds:
-        if kind not in FILE_TYPES:
-            sys.exit(f"demo_models: error: no kind '{kind}': take {', '.join(FILE_TYPES)}")
+    parser.add_argument(
+        "kind",
+        nargs="*",
+        help=f"[SHAPE-]FORMAT: {', '.join(SHAPES)} and {', '.join(FILE_TYPES)}; 1b-Q4_K_M "
+        "(the default), 8b-Q4_0; FORMAT alone means 1b",
+    )
+    kinds = parser.parse_args().kind or ["1b-Q4_K_M"]
+    pairs = [kind.split("-", 1) if "-" in kind else ["1b", kind] for kind in kinds]
+    for (shape_name, kind), words in zip(pairs, kinds, strict=True):
+        if shape_name not in SHAPES or kind not in FILE_TYPES:
+            sys.exit(
+                f"demo_models: error: no kind '{words}': take one of {', '.join(SHAPES)}, a "
+                f"hyphen, and one of {', '.join(FILE_TYPES)}"
+            )
     if not DEFAULT_MODEL.exists():
         sys.exit(f"demo_models: error: {DEFAULT_MODEL} is missing: run ./dev demo-models")
-    for kind in kinds:
-        write_model(kind)
+    for shape_name, kind in pairs:
+        write_model(shape_name, kind)
 
 
 if __name__ == "__main__":

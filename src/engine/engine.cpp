@@ -189,8 +189,8 @@ Result<void> Engine::feed(Sequence& sequence, std::span<const text::TokenId> tok
   return {};
 }
 
-Result<void> Engine::feed_each(std::span<Sequence* const> sequences,
-                               std::span<const text::TokenId> ids, const OnLogits& on_logits) {
+Result<void> Engine::score_each(std::span<Sequence* const> sequences,
+                                std::span<const text::TokenId> ids, const OnLogits& on_logits) {
   batch_.tokens.clear();
   for (u32 i = 0; i < ids.size(); ++i)
     batch_.tokens.push_back({ids[i], sequences[i]->number_, sequences[i]->length(), true});

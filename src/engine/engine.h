@@ -162,6 +162,11 @@ class Engine {
   [[nodiscard]] Result<void> score(Sequence& sequence, std::span<const text::TokenId> tokens,
                                    u32 first, const OnLogits& on_logits);
 
+  // One token to each of several sequences, in one pass; as many logits.
+  [[nodiscard]] Result<void> score_each(std::span<Sequence* const> sequences,
+                                        std::span<const text::TokenId> ids,
+                                        const OnLogits& on_logits);
+
   // One pass over any batch, for benches and tests; the logits are in scratch().
   [[nodiscard]] Result<void> pass(const forward::Batch& batch);
   // Of the last pass's token `index` of the batch: what the output matrix reads [dim].
@@ -180,10 +185,6 @@ class Engine {
                                   model::BindPlan plan, Progress& progress);
   [[nodiscard]] Result<void> feed(Sequence& sequence, std::span<const text::TokenId> tokens,
                                   u32 logits_from, const OnLogits& on_logits);
-  // One token to each of several sequences.
-  [[nodiscard]] Result<void> feed_each(std::span<Sequence* const> sequences,
-                                       std::span<const text::TokenId> ids,
-                                       const OnLogits& on_logits);
 
   std::unique_ptr<checkpoint::Checkpoint> checkpoint_;
   plan::Host host_;

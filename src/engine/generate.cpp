@@ -112,7 +112,7 @@ Result<void> Engine::generate_batch(std::span<const BatchRequest> requests,
       ids.push_back(slot.growing.chosen());
     }
     auto slot = slots.begin();  // the logits come in their order
-    CHECK_OK(feed_each(sequences, ids, [&](u32, std::span<const f32> logits) {
+    CHECK_OK(score_each(sequences, ids, [&](u32, std::span<const f32> logits) {
       return (slot++)->growing.choose(logits);
     }));
   }

@@ -24,20 +24,13 @@ std::vector<TokenId> random_ids(u32 count, u32 vocab) {
 
 Result<void> ignore(u32, std::span<const f32>) { return {}; }
 
-Result<void> feed_prompt(Engine& engine, Sequence& sequence, std::span<const TokenId> ids) {
-  return engine.score(sequence, ids, u32(ids.size()) - 1, ignore);
-}
-
-Result<void> feed_singly(Engine& engine, Sequence& sequence, std::span<const TokenId> ids) {
-  for (const TokenId& id : ids) CHECK_OK(engine.score(sequence, {&id, 1}, 0, ignore));
-  return {};
-}
-
 }  // namespace
 
 std::string Measurement::name() const {
-  return fmt::format("{}{}{}", prompt ? "pp" : "tg", tokens,
-                     depth ? fmt::format("@d{}", depth) : "");
+  const auto& o = options;
+  return fmt::format("{}{}{}{}", o.prompt ? "pp" : "tg", o.tokens,
+                     o.columns > 1 ? fmt::format("x{}", o.columns) : "",
+                     o.depth ? fmt::format("@d{}", o.depth) : "");
 }
 
 TokenCost token_cost(const Engine& engine) {
@@ -51,57 +44,70 @@ TokenCost token_cost(const Engine& engine) {
     const f64 met = model::share_met(spec, tensor.role, tensor.layer);
     cost.bytes += u64(f64(tensor.packed_bytes) * met);
     if (model::form(tensor.role) == model::Form::kVector) continue;
-    const u64 operations = u64(2 * f64(tensor.shape[0] * tensor.shape[1]) * met);
-    (embedding || tensor.role == model::Role::kOutput ? cost.output_operations : cost.operations) +=
-        operations;
+    const bool output = embedding || tensor.role == model::Role::kOutput;
+    (output ? cost.output_operations : cost.operations)[u8(kernels::dot_kind(tensor.layout))] +=
+        2 * f64(tensor.shape[0] * tensor.shape[1]) * met;
   }
   cost.kv_bytes = plan::kv_bytes_per_token(spec, engine.kv_format());
   return cost;
 }
 
-Result<Measurement> measure(Engine& engine, const MeasureOptions& options, Progress& progress) {
+Result<Meter> Meter::make(Engine& engine, const MeasureOptions& options) {
   const u32 tokens = options.tokens;
   if (tokens == 0 || u64(options.depth) + tokens > engine.context())
     return fail("{} tokens at depth {} in a context of {}", tokens, options.depth,
                 engine.context());
   const TokenCost cost = token_cost(engine);
-  Measurement result{.prompt = options.prompt,
-                     .tokens = tokens,
-                     .depth = options.depth,
+  Measurement result{.options = options,
                      .seconds = {},
                      .bytes_per_token = 0,
-                     .operations_per_token = 0};
-  const f64 mean_position = options.depth + (tokens - 1) / 2.0;
-  if (options.prompt) {
-    result.bytes_per_token = f64(cost.bytes) / tokens;
-    result.operations_per_token = f64(cost.operations) + f64(cost.output_operations) / tokens;
-  } else {
-    result.bytes_per_token = f64(cost.bytes) + mean_position * f64(cost.kv_bytes);
-    result.operations_per_token = f64(cost.operations + cost.output_operations);
+                     .operations_per_token = cost.operations};
+  // A prompt reads the weights once for all its tokens and wants one row of logits; of columns
+  // every one wants its own.
+  const f64 share = options.prompt ? 1.0 / tokens : 1.0 / options.columns;
+  result.bytes_per_token = f64(cost.bytes) * share;
+  if (!options.prompt)
+    result.bytes_per_token += (options.depth + (tokens - 1) / 2.0) * f64(cost.kv_bytes);
+  for (u32 kind = 0; kind < kernels::kDotKindCount; ++kind)
+    result.operations_per_token[kind] +=
+        cost.output_operations[kind] * (options.prompt ? share : 1);
+  Meter meter(engine, std::move(result));
+  meter.ids_ = random_ids(options.depth + tokens, engine.model().spec.vocab);
+  for (u32 i = 0; i < options.columns; ++i) {
+    TRY(Sequence sequence, engine.start());
+    meter.sequences_.push_back(std::move(sequence));
   }
+  CHECK_OK(meter.prepare());
+  CHECK_OK(meter.run(options.prompt ? tokens : std::min(tokens, kWarmUpTokens)));
+  return meter;
+}
 
-  TRY(Sequence sequence, engine.start());
-  const std::vector<TokenId> ids = random_ids(options.depth + tokens, engine.model().spec.vocab);
-  const std::span<const TokenId> before(ids.data(), options.depth);
-  const std::span<const TokenId> measured(ids.data() + options.depth, tokens);
-  progress.begin(result.name(), u64(tokens) * options.repetitions, "tokens");
-  for (u32 i = 0; i <= options.repetitions; ++i) {
-    const bool warm_up = i == 0;
-    sequence.truncate(options.depth);
-    if (sequence.length() < options.depth) CHECK_OK(feed_prompt(engine, sequence, before));
-    const auto start = Clock::now();
-    if (options.prompt)
-      CHECK_OK(feed_prompt(engine, sequence, measured));
-    else
-      CHECK_OK(feed_singly(engine, sequence,
-                           warm_up ? measured.first(std::min(tokens, kWarmUpTokens)) : measured));
-    if (warm_up) continue;
-    result.seconds.push_back(std::chrono::duration<f64>(Clock::now() - start).count());
-    progress.advance(tokens);
-    if (progress.cancelled()) return fail("stopped");
+Result<void> Meter::prepare() {
+  const u32 depth = result_.options.depth;
+  const std::span<const TokenId> before(ids_.data(), depth);
+  for (Sequence& sequence : sequences_) {
+    sequence.truncate(depth);
+    if (sequence.length() < depth) CHECK_OK(engine_->score(sequence, before, depth - 1, ignore));
   }
-  progress.end();
-  return result;
+  return {};
+}
+
+Result<void> Meter::run(u32 tokens) {
+  const std::span<const TokenId> ids(ids_.data() + result_.options.depth, tokens);
+  if (result_.options.prompt) return engine_->score(sequences_[0], ids, tokens - 1, ignore);
+  std::vector<Sequence*> all;
+  for (Sequence& sequence : sequences_) all.push_back(&sequence);
+  for (const TokenId id : ids)
+    CHECK_OK(engine_->score_each(all, std::vector<TokenId>(all.size(), id), ignore));
+  return {};
+}
+
+Result<f64> Meter::next() {
+  CHECK_OK(prepare());
+  const auto start = Clock::now();
+  CHECK_OK(run(result_.options.tokens));
+  result_.seconds.push_back(std::chrono::duration<f64>(Clock::now() - start).count());
+  return result_.seconds.back();
 }
 
 }  // namespace orrery::engine

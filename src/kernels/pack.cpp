@@ -34,77 +34,106 @@ u32 load_u32(const u8* from) {
   std::memcpy(&value, from, 4);
   return value;
 }
-u16 load_u16(const u8* from) {
-  u16 value;
-  std::memcpy(&value, from, 2);
-  return value;
-}
 void store_u32(u8* to, u32 value) { std::memcpy(to, &value, 4); }
 void store_u16(u8* to, u16 value) { std::memcpy(to, &value, 2); }
 
-// 32 values of one row into a grain of data: dword `row` of each vector of 64 bytes.
-void deal_4_bits(const u8* q, u32 row, u8* data) {
-  for (u32 i = 0; i < 4; ++i)
-    store_u32(data + 64 * i + 4 * row, load_u32(q + 4 * i) | load_u32(q + 16 + 4 * i) << 4);
+// Grain j of 16 rows' values (q: a byte each) into its data: 64 bytes after another, each four k of
+// all rows. Written in order and once, because the memory is new.
+template <typename Block>
+void deal_4_bits(const Block (&rows)[kPanelRows], u32 j, u8* data) {
+  for (u32 i = 0; i < 4; ++i, data += 64)
+    for (u32 row = 0; row < kPanelRows; ++row) {
+      const u8* q = rows[row].q + 32 * j + 4 * i;
+      store_u32(data + 4 * row, load_u32(q) | load_u32(q + 16) << 4);
+    }
 }
-void deal_6_bits(const u8* q, u32 row, u8* data) {
-  for (u32 i = 0; i < 4; ++i) {
-    const u32 low = load_u32(q + 4 * i) & 0x0f0f0f0f, high = load_u32(q + 16 + 4 * i) & 0x0f0f0f0f;
-    store_u32(data + 64 * i + 4 * row, low | high << 4);
-  }
-  for (u32 h = 0; h < 2; ++h) {
-    u32 bits = 0;
-    for (u32 g = 0; g < 4; ++g) bits |= (load_u32(q + 16 * h + 4 * g) >> 4 & 0x03030303) << 2 * g;
-    store_u32(data + 256 + 64 * h + 4 * row, bits);
-  }
+template <typename Block>
+void deal_6_bits(const Block (&rows)[kPanelRows], u32 j, u8* data) {
+  for (u32 i = 0; i < 4; ++i, data += 64)
+    for (u32 row = 0; row < kPanelRows; ++row) {
+      const u8* q = rows[row].q + 32 * j + 4 * i;
+      store_u32(data + 4 * row, (load_u32(q) & 0x0f0f0f0f) | (load_u32(q + 16) & 0x0f0f0f0f) << 4);
+    }
+  for (u32 half = 0; half < 2; ++half, data += 64)
+    for (u32 row = 0; row < kPanelRows; ++row) {
+      const u8* q = rows[row].q + 32 * j + 16 * half;
+      u32 bits = 0;
+      for (u32 g = 0; g < 4; ++g) bits |= (load_u32(q + 4 * g) >> 4 & 0x03030303) << 2 * g;
+      store_u32(data + 4 * row, bits);
+    }
 }
-void deal_8_bits(const u8* q, u32 row, u8* data) {
-  for (u32 g = 0; g < 8; ++g) store_u32(data + 64 * g + 4 * row, load_u32(q + 4 * g));
+template <typename Block>
+void deal_8_bits(const Block (&rows)[kPanelRows], u32 j, u8* data) {
+  for (u32 g = 0; g < 8; ++g, data += 64)
+    for (u32 row = 0; row < kPanelRows; ++row)
+      store_u32(data + 4 * row, load_u32(rows[row].q + 32 * j + 4 * g));
 }
 
-void deal(u32 grain_data_bytes, const u8* q, u32 row, u8* data) {
-  if (grain_data_bytes == 256) return deal_4_bits(q, row, data);
-  if (grain_data_bytes == 384) return deal_6_bits(q, row, data);
-  deal_8_bits(q, row, data);
+template <typename Block>
+void deal(u32 grain_data_bytes, const Block (&rows)[kPanelRows], u32 j, u8* data) {
+  if (grain_data_bytes == 256) return deal_4_bits(rows, j, data);
+  if (grain_data_bytes == 384) return deal_6_bits(rows, j, data);
+  deal_8_bits(rows, j, data);
 }
 
-void pack_row_e(Format format, const LayoutInfo& layout, const u8* from, u32 cols, u32 row,
-                u8* out) {
+// Block number `index` of 16 rows; a row that is not there is zeros.
+template <typename Block>
+void read_blocks(Format format, const u8* const from[kPanelRows], u64 index,
+                 Block (&rows)[kPanelRows]) {
+  for (u32 row = 0; row < kPanelRows; ++row) {
+    if (from[row])
+      read_block(format, from[row] + index * info(format).block_bytes, rows[row]);
+    else
+      std::memset(&rows[row], 0, sizeof rows[row]);
+  }
+}
+
+void pack_panel_e(Format format, const LayoutInfo& layout, const u8* const from[kPanelRows],
+                  u32 cols, u8* out) {
   const bool min = layout.grain_header_bytes == 64;
-  const u32 file_bytes = info(format).block_bytes;
   for (u32 k = 0; k < cols; k += kBlockDepth) {
     const u32 grains = std::min(kBlockDepth, cols - k) / kDepthGrain;
     u8* data = out + header_bytes(layout, grains);
-    for (u32 j = 0; j < grains; ++j, from += file_bytes) {
-      BlockE block;
-      read_block(format, from, block);
-      store_u16(out + 32 * j + 2 * row, block.d);
-      if (min) store_u16(out + 32 * (grains + j) + 2 * row, block.m);
-      deal(layout.grain_data_bytes, block.q, row, data + layout.grain_data_bytes * j);
+    std::memset(out, 0, data - out);  // it may be longer than what stands in it
+    for (u32 j = 0; j < grains; ++j, data += layout.grain_data_bytes) {
+      BlockE rows[kPanelRows];
+      read_blocks(format, from, k / kDepthGrain + j, rows);
+      for (u32 row = 0; row < kPanelRows; ++row) {
+        store_u16(out + 32 * j + 2 * row, rows[row].d);
+        if (min) store_u16(out + 32 * (grains + j) + 2 * row, rows[row].m);
+      }
+      deal(layout.grain_data_bytes, rows, 0, data);
     }
     out += block_bytes(layout, grains);
   }
 }
 
-void pack_header_s(Layout layout, const BlockS& block, u32 row, u8* out) {
-  if (layout == Layout::kS4M || layout == Layout::kS8M) {
+// The header of S4M and S8M (kernels/layout.h).
+void pack_scales_of_32(const BlockS (&rows)[kPanelRows], u8* out) {
+  u8 scale[128], min[128];
+  for (u32 row = 0; row < kPanelRows; ++row)
     for (u32 j = 0; j < 8; ++j) {
-      const u32 scale = u8(block.scale[2 * j]), min = block.min[2 * j];
-      const u32 scale_at = 16 * j + row, min_at = min_position(j, row);
-      out[scale_at] |= u8(scale & 15);
-      out[min_at] |= u8((min & 15) << 4);
-      out[kHighOffset + scale_at % 64] |= u8(scale >> 4 << (scale_at / 64 * 4));
-      out[kHighOffset + min_at % 64] |= u8(min >> 4 << (min_at / 64 * 4 + 2));
+      scale[16 * j + row] = u8(rows[row].scale[2 * j]);
+      min[min_position(j, row)] = rows[row].min[2 * j];
     }
-    store_u16(out + kScaleOffset32 + 2 * row, block.d);
-    store_u16(out + kMinOffset32 + 2 * row, block.dmin);
-    return;
+  for (u32 i = 0; i < 128; ++i) out[i] = u8((scale[i] & 15) | (min[i] & 15) << 4);
+  for (u32 i = 0; i < 64; ++i)
+    out[kHighOffset + i] = u8((scale[i] >> 4 & 3) | (min[i] >> 4 & 3) << 2 |
+                              (scale[i + 64] >> 4 & 3) << 4 | (min[i + 64] >> 4 & 3) << 6);
+  for (u32 row = 0; row < kPanelRows; ++row) {
+    store_u16(out + kScaleOffset32 + 2 * row, rows[row].d);
+    store_u16(out + kMinOffset32 + 2 * row, rows[row].dmin);
   }
-  for (u32 j = 0; j < 16; ++j)
-    out[16 * j + row] =
-        layout == Layout::kS2M ? u8(block.scale[j] | block.min[j] << 4) : u8(block.scale[j]);
-  store_u16(out + kScaleOffset16 + 2 * row, block.d);
-  if (layout == Layout::kS2M) store_u16(out + kMinOffset16 + 2 * row, block.dmin);
+}
+
+void pack_scales_of_16(Layout layout, const BlockS (&rows)[kPanelRows], u8* out) {
+  const bool min = layout == Layout::kS2M;
+  for (u32 row = 0; row < kPanelRows; ++row) {
+    for (u32 j = 0; j < 16; ++j)
+      out[16 * j + row] = u8(u8(rows[row].scale[j]) | (min ? rows[row].min[j] << 4 : 0));
+    store_u16(out + kScaleOffset16 + 2 * row, rows[row].d);
+    if (min) store_u16(out + kMinOffset16 + 2 * row, rows[row].dmin);
+  }
 }
 
 // What a block needs before it is dealt out where its format is no layout (FormatShape).
@@ -120,53 +149,76 @@ void fit_to_layout(const FormatShape& shape, BlockS& block) {
   for (u8& q : block.q) q = u8((i32(q) - shape.offset - shape.lowest) / 2);
 }
 
-void pack_row_s(Format format, const LayoutInfo& layout, const u8* from, u32 cols, u32 row,
-                u8* out) {
-  const u32 file_bytes = info(format).block_bytes;
+void pack_panel_s(Format format, const LayoutInfo& layout, const u8* const from[kPanelRows],
+                  u32 cols, u8* out) {
   const FormatShape shape = shape_of(format);
   const bool fits = shape.d_factor == 1 && shape.lowest == 0;
-  for (u32 k = 0; k < cols; k += kBlockDepth, from += file_bytes, out += block_bytes(layout, 8)) {
-    BlockS block;
-    read_block(format, from, block);
-    if (!fits) fit_to_layout(shape, block);
-    pack_header_s(layout.layout, block, row, out);
+  for (u32 k = 0; k < cols; k += kBlockDepth, out += block_bytes(layout, 8)) {
+    BlockS rows[kPanelRows];
+    read_blocks(format, from, k / kBlockDepth, rows);
+    if (!fits)
+      for (BlockS& row : rows) fit_to_layout(shape, row);
     u8* data = out + header_bytes(layout, 8);
-    for (u32 j = 0; j < 8; ++j)
-      deal(layout.grain_data_bytes, block.q + 32 * j, row, data + layout.grain_data_bytes * j);
+    std::memset(out, 0, data - out);
+    if (layout.layout == Layout::kS4M || layout.layout == Layout::kS8M)
+      pack_scales_of_32(rows, out);
+    else
+      pack_scales_of_16(layout.layout, rows, out);
+    for (u32 j = 0; j < 8; ++j, data += layout.grain_data_bytes)
+      deal(layout.grain_data_bytes, rows, j, data);
   }
 }
 
-// One value of 16 or 32 bits at k: rows are neighbours; bf16 comes in pairs of k, as its dot
-// products take it.
-void deal_f32(f32 value, u32 row, u64 k, u8* out) {
-  std::memcpy(out + (k * 16 + row) * 4, &value, 4);
-}
-void deal_f16(u16 bits, u32 row, u64 k, u8* out) { store_u16(out + (k * 16 + row) * 2, bits); }
-void deal_bf16(u16 bits, u32 row, u64 k, u8* out) {
-  store_u16(out + ((k / 2 * 16 + row) * 2 + k % 2) * 2, bits);
-}
-
-// A row of floats; where the file's format is not the layout's, decoded in short runs so that the
-// buffer stays on the stack.
-void pack_row_f(Format format, Layout layout, const u8* from, u32 cols, u32 row, u8* out) {
-  if (format == Format::kF16 && layout == Layout::kF16) {
-    for (u64 k = 0; k < cols; ++k) deal_f16(load_u16(from + 2 * k), row, k, out);
-    return;
-  }
-  if (format == Format::kBF16 && layout == Layout::kBf16) {
-    for (u64 k = 0; k < cols; ++k) deal_bf16(load_u16(from + 2 * k), row, k, out);
-    return;
-  }
-  const FormatInfo& file = info(format);
-  f32 values[kBlockDepth];
-  for (u32 k = 0; k < cols; k += kBlockDepth) {
-    const u32 count = std::min(kBlockDepth, cols - k);
-    decode(format, from + u64(k) / file.block_elements * file.block_bytes, count, values);
-    for (u32 i = 0; i < count; ++i) {
-      if (layout == Layout::kF32) deal_f32(values[i], row, k + i, out);
-      if (layout == Layout::kF16) deal_f16(f16_from_f32(values[i]), row, k + i, out);
-      if (layout == Layout::kBf16) deal_bf16(bf16_from_f32(values[i]), row, k + i, out);
+// `Word`s of 16 rows side by side: a value each, or a pair of bf16, as their dot products take
+// them.
+template <typename Word>
+void deal_words(const u8* const from[kPanelRows], u64 count, u8* out) {
+  for (u64 i = 0; i < count; ++i)
+    for (u32 row = 0; row < kPanelRows; ++row, out += sizeof(Word)) {
+      Word word = 0;
+      if (from[row]) std::memcpy(&word, from[row] + i * sizeof word, sizeof word);
+      std::memcpy(out, &word, sizeof word);
     }
+}
+
+// `count` values of a row as words of a layout of floats.
+void convert_run(Format format, Layout layout, const u8* from, u32 count, u8* to) {
+  f32 values[kBlockDepth];
+  decode(format, from, count, values);
+  for (u32 i = 0; i < count; ++i) {
+    if (layout == Layout::kF32) std::memcpy(to + 4 * i, &values[i], 4);
+    if (layout == Layout::kF16) store_u16(to + 2 * i, f16_from_f32(values[i]));
+    if (layout == Layout::kBf16) store_u16(to + 2 * i, bf16_from_f32(values[i]));
+  }
+}
+
+// Run by run of 256 k, straight from the rows where they have the layout's words already and the
+// run is whole.
+void pack_panel_f(Format format, Layout layout, const u8* const from[kPanelRows], u32 cols,
+                  u8* out) {
+  const FormatInfo& file = info(format);
+  const u32 word_bytes = layout == Layout::kF32 ? 4 : 2;
+  const bool same = (format == Format::kF16 && layout == Layout::kF16) ||
+                    (format == Format::kBF16 && layout == Layout::kBf16) ||
+                    (format == Format::kF32 && layout == Layout::kF32);
+  u8 runs[kPanelRows][kBlockDepth * sizeof(f32)];
+  const u8* words[kPanelRows] = {};
+  for (u32 k = 0; k < cols; k += kBlockDepth) {
+    const u32 count = std::min(kBlockDepth, cols - k), padded = round_up(count, kDepthGrain);
+    for (u32 row = 0; row < kPanelRows; ++row) {
+      if (!from[row]) continue;
+      const u8* run = from[row] + u64(k) / file.block_elements * file.block_bytes;
+      words[row] = run;
+      if (same && count == padded) continue;
+      words[row] = runs[row];
+      std::memset(runs[row] + count * word_bytes, 0, (padded - count) * word_bytes);
+      convert_run(format, layout, run, count, runs[row]);
+    }
+    if (layout == Layout::kF16)
+      deal_words<u16>(words, padded, out);
+    else
+      deal_words<u32>(words, padded * word_bytes / 4, out);
+    out += padded * kPanelRows * word_bytes;
   }
 }
 
@@ -236,16 +288,14 @@ u64 packed_bytes(Layout layout, u32 rows, u32 cols) {
 }
 
 void pack_panel(Format format, Layout layout, const u8* const rows[kPanelRows], u32 cols, u8* out) {
-  std::memset(out, 0, panel_bytes(layout, cols));
-  const LayoutInfo& row_info = info(layout);
-  for (u32 row = 0; row < kPanelRows; ++row) {
-    if (!rows[row]) continue;
-    if (row_info.activations == ActivationKind::kInt8Per32)
-      pack_row_e(format, row_info, rows[row], cols, row, out);
-    else if (row_info.activations == ActivationKind::kInt8Per256)
-      pack_row_s(format, row_info, rows[row], cols, row, out);
-    else
-      pack_row_f(format, layout, rows[row], cols, row, out);
+  const LayoutInfo& row = info(layout);
+  switch (row.activations) {
+    case ActivationKind::kInt8Per32:
+      return pack_panel_e(format, row, rows, cols, out);
+    case ActivationKind::kInt8Per256:
+      return pack_panel_s(format, row, rows, cols, out);
+    case ActivationKind::kF32:
+      return pack_panel_f(format, layout, rows, cols, out);
   }
 }
 

@@ -3,6 +3,7 @@
 #include "kernels/probe.h"
 
 #include <algorithm>
+#include <array>
 #include <chrono>
 #include <cstring>
 #include <vector>
@@ -51,45 +52,34 @@ constexpr u64 kPeakSteps = 400'000;
 #define ORRERY_TWELVE(step) \
   step(0) step(1) step(2) step(3) step(4) step(5) step(6) step(7) step(8) step(9) step(10) step(11)
 
-void spin_maddubs_ymm() {
-#define STEP(n) "vpmaddubsw %%ymm15,%%ymm14,%%ymm13\n vpaddw %%ymm13,%%ymm" #n ",%%ymm" #n "\n"
-  for (u64 i = 0; i < kPeakSteps; ++i)
-    __asm__ volatile(ORRERY_TWELVE(STEP)::
-                         : "xmm0", "xmm1", "xmm2", "xmm3", "xmm4", "xmm5", "xmm6", "xmm7", "xmm8",
-                           "xmm9", "xmm10", "xmm11", "xmm13");
-#undef STEP
-  __asm__ volatile("vzeroupper");
-}
-
-void spin_maddubs_zmm() {
-#define STEP(n) "vpmaddubsw %%zmm15,%%zmm14,%%zmm13\n vpaddw %%zmm13,%%zmm" #n ",%%zmm" #n "\n"
-  for (u64 i = 0; i < kPeakSteps; ++i)
-    __asm__ volatile(ORRERY_TWELVE(STEP)::
-                         : "xmm0", "xmm1", "xmm2", "xmm3", "xmm4", "xmm5", "xmm6", "xmm7", "xmm8",
-                           "xmm9", "xmm10", "xmm11", "xmm13");
-#undef STEP
-  __asm__ volatile("vzeroupper");
-}
-
-void spin_dpbusd_ymm() {
-#define STEP(n) "%{vex%} vpdpbusd %%ymm15,%%ymm14,%%ymm" #n "\n"
-  for (u64 i = 0; i < kPeakSteps; ++i)
-    __asm__ volatile(ORRERY_TWELVE(STEP)::
-                         : "xmm0", "xmm1", "xmm2", "xmm3", "xmm4", "xmm5", "xmm6", "xmm7", "xmm8",
-                           "xmm9", "xmm10", "xmm11");
-#undef STEP
-  __asm__ volatile("vzeroupper");
-}
-
-void spin_dpbusd_zmm() {
-#define STEP(n) "vpdpbusd %%zmm15,%%zmm14,%%zmm" #n "\n"
-  for (u64 i = 0; i < kPeakSteps; ++i)
-    __asm__ volatile(ORRERY_TWELVE(STEP)::
-                         : "xmm0", "xmm1", "xmm2", "xmm3", "xmm4", "xmm5", "xmm6", "xmm7", "xmm8",
-                           "xmm9", "xmm10", "xmm11");
-#undef STEP
-  __asm__ volatile("vzeroupper");
-}
+// A loop of `kPeakSteps` times twelve steps; `STEP(n)` is one, on accumulator n.
+#define ORRERY_SPIN(name, STEP)                                                              \
+  void name() {                                                                              \
+    for (u64 i = 0; i < kPeakSteps; ++i)                                                     \
+      __asm__ volatile(ORRERY_TWELVE(STEP)::                                                 \
+                           : "xmm0", "xmm1", "xmm2", "xmm3", "xmm4", "xmm5", "xmm6", "xmm7", \
+                             "xmm8", "xmm9", "xmm10", "xmm11", "xmm13");                     \
+    __asm__ volatile("vzeroupper");                                                          \
+  }
+#define ORRERY_TWO(product, sum, register)                             \
+  product " %%" register "15,%%" register "14,%%" register "13\n " sum \
+                                                           " %%" register "13,%%" register
+#define MADDUBS_YMM(n) ORRERY_TWO("vpmaddubsw", "vpaddw", "ymm") #n ",%%ymm" #n "\n"
+#define MADDUBS_ZMM(n) ORRERY_TWO("vpmaddubsw", "vpaddw", "zmm") #n ",%%zmm" #n "\n"
+#define MADDWD_YMM(n) ORRERY_TWO("vpmaddwd", "vpaddd", "ymm") #n ",%%ymm" #n "\n"
+#define MADDWD_ZMM(n) ORRERY_TWO("vpmaddwd", "vpaddd", "zmm") #n ",%%zmm" #n "\n"
+#define DPBUSD_YMM(n) "%{vex%} vpdpbusd %%ymm15,%%ymm14,%%ymm" #n "\n"
+#define DPBUSD_ZMM(n) "vpdpbusd %%zmm15,%%zmm14,%%zmm" #n "\n"
+#define FMA_YMM(n) "vfmadd231ps %%ymm15,%%ymm14,%%ymm" #n "\n"
+#define FMA_ZMM(n) "vfmadd231ps %%zmm15,%%zmm14,%%zmm" #n "\n"
+ORRERY_SPIN(spin_maddubs_ymm, MADDUBS_YMM)
+ORRERY_SPIN(spin_maddubs_zmm, MADDUBS_ZMM)
+ORRERY_SPIN(spin_maddwd_ymm, MADDWD_YMM)
+ORRERY_SPIN(spin_maddwd_zmm, MADDWD_ZMM)
+ORRERY_SPIN(spin_dpbusd_ymm, DPBUSD_YMM)
+ORRERY_SPIN(spin_dpbusd_zmm, DPBUSD_ZMM)
+ORRERY_SPIN(spin_fma_ymm, FMA_YMM)
+ORRERY_SPIN(spin_fma_zmm, FMA_ZMM)
 
 // Full tiles of zeros; four sums, as a matrix product has them. 12 products of 16 x 16 x 64 a step.
 constexpr u64 kTileSteps = kPeakSteps / 32;
@@ -129,32 +119,59 @@ Result<f64> read_bandwidth(ThreadTeam& team, u64 bytes) {
   return f64(bytes) / std::min(plain, prefetched);
 }
 
-f64 int8_peak([[maybe_unused]] ThreadTeam& team, [[maybe_unused]] Isa isa) {
-#if defined(__x86_64__)
-  void (*spin)() = nullptr;
-  f64 operations = 12 * 64;  // 32 multiplications of a ymm register, each with its addition
-  switch (isa) {
-    case Isa::kScalar:
-      return 0;
-    case Isa::kAvx2:
-      spin = spin_maddubs_ymm;
-      break;
-    case Isa::kAvxVnni:
-      spin = spin_dpbusd_ymm;
-      break;
-    case Isa::kAvx512:
-      spin = spin_maddubs_zmm, operations *= 2;
-      break;
-    case Isa::kAvx512Vnni:
-      spin = spin_dpbusd_zmm, operations *= 2;
-      break;
-    case Isa::kAmx:
-      spin = spin_tiles;
-      operations = f64(12 * 2 * 16 * 16 * 64) * kTileSteps / kPeakSteps;
-      break;
+DotKind dot_kind(Layout layout) {
+  switch (layout) {
+    case Layout::kF32:
+    case Layout::kF16:
+    case Layout::kBf16:
+      return DotKind::kFloat;
+    case Layout::kE8:
+    case Layout::kE8M:
+    case Layout::kS8M:
+    case Layout::kS8:
+      return DotKind::kByte;
+    default:
+      return DotKind::kNarrow;
   }
-  const f64 seconds = best_seconds(team, 5, [&](Worker&) { spin(); });
-  return operations * f64(kPeakSteps) * team.size() / seconds;
+}
+
+std::string_view name(DotKind kind) {
+  constexpr std::string_view kNames[kDotKindCount] = {"narrow", "byte", "float"};
+  return kNames[u8(kind)];
+}
+
+f64 dot_peak([[maybe_unused]] ThreadTeam& team, [[maybe_unused]] Isa isa,
+             [[maybe_unused]] DotKind kind) {
+#if defined(__x86_64__)
+  struct Peak {
+    void (*spin)() = nullptr;
+    u32 products = 0;  // an accumulator's step
+    u64 steps = kPeakSteps;
+  };
+  // One row a rung, in the order of DotKind.
+  const auto peaks = [&]() -> std::array<Peak, kDotKindCount> {
+    switch (isa) {
+      case Isa::kScalar:
+        return {};
+      case Isa::kAvx2:
+        return {{{spin_maddubs_ymm, 32}, {spin_maddwd_ymm, 16}, {spin_fma_ymm, 8}}};
+      case Isa::kAvxVnni:
+        return {{{spin_dpbusd_ymm, 32}, {spin_dpbusd_ymm, 32}, {spin_fma_ymm, 8}}};
+      case Isa::kAvx512:
+        return {{{spin_maddubs_zmm, 64}, {spin_maddwd_zmm, 32}, {spin_fma_zmm, 16}}};
+      case Isa::kAvx512Vnni:
+        return {{{spin_dpbusd_zmm, 64}, {spin_dpbusd_zmm, 64}, {spin_fma_zmm, 16}}};
+      case Isa::kAmx:
+        return {{{spin_tiles, 16 * 16 * 64, kTileSteps},
+                 {spin_tiles, 16 * 16 * 64, kTileSteps},
+                 {spin_fma_zmm, 16}}};
+    }
+    return {};
+  }();
+  const Peak& peak = peaks[u8(kind)];
+  if (!peak.spin) return 0;
+  const f64 seconds = best_seconds(team, 5, [&](Worker&) { peak.spin(); });
+  return 2.0 * 12 * peak.products * f64(peak.steps) * team.size() / seconds;
 #else
   return 0;
 #endif

@@ -67,7 +67,8 @@ verb_bench() { # [peer|model|tokenizer|NAME] [ARGUMENTS]
       need_python tools/dev/requirements-demo.txt
       build_preset release orrery
       fetch_model
-      demo_model_if_missing
+      plain .venv/bin/python tools/demo_models.py 1b-Q4_K_M 1b-Q4_0 1b-Q8_0 1b-Q6_K 1b-BF16 \
+        8b-Q4_K_M moe-Q4_K_M deepseek-Q4_K_M
       build_peer
       plain .venv/bin/python tools/bench_peer.py "$@"
       ;;
@@ -183,11 +184,6 @@ verb_serve() { # [ARGUMENTS of orrery serve]
   fetch_model
   step "serve"
   plain build/release/orrery serve "$@"
-}
-
-demo_model_if_missing() {
-  if [[ -f $models_dir/syn-1b-Q4_K_M.gguf ]]; then return 0; fi
-  plain .venv/bin/python tools/demo_models.py Q4_K_M
 }
 
 verb_demo_models() { # [KIND...]

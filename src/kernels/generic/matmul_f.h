@@ -66,37 +66,55 @@ struct KernelF {
       const u64 padded = (u64(x.depth) + kDepthGrain - 1) / kDepthGrain * kDepthGrain;
       return {x.f32_values + column * padded + u64(block) * kBlockDepth, padded};
     }
-    // The activations of column n at k = 2p and 2p + 1, each in all lanes.
-    ORRERY_INLINE void pair(u32 n, u32 p, F32x16& even, F32x16& odd) const {
-      const f32* at = values + n * padded + 2 * p;
-      even = splat(at[0]);
-      odd = splat(at[1]);
-    }
+    ORRERY_INLINE f32 at(u32 n, u32 k) const { return values[n * padded + k]; }
   };
   struct NarrowScales {};
   using WideScales = NarrowScales;
   ORRERY_INLINE static void read_scales(const u8*, u32, NarrowScales&) {}
 
+  // 16 k of one parity: column n's chain goes on by weight x activation.
+  template <u32 kParity, u32 kColumns, class Weights>
+  ORRERY_INLINE static void chain(const Weights& weights, u32 j, const View& x,
+                                  F32x16 (&sums)[kColumns]) {
+    ORRERY_UNROLL
+    for (auto& sum : sums) sum = splat(0);
+    for (u32 p = 16 * j; p < 16 * j + 16; ++p) {
+      const F32x16 weight = kParity ? weights.odd(p) : weights.even(p);
+      ORRERY_UNROLL
+      for (u32 n = 0; n < kColumns; ++n)
+        sums[n] = fma(weight, splat(x.at(n, 2 * p + kParity)), sums[n]);
+    }
+  }
+
   template <u32 kColumns, class Weights>
   ORRERY_INLINE static void block(const Weights& weights, const NarrowScales&, u32 grains,
                                   const View& x, F32x16 (&c)[kColumns]) {
     for (u32 j = 0; j < grains; ++j) {
-      F32x16 even[kColumns], odd[kColumns];
-      ORRERY_UNROLL
-      for (u32 n = 0; n < kColumns; ++n) even[n] = odd[n] = splat(0);
-      for (u32 p = 16 * j; p < 16 * j + 16; ++p) {
-        const F32x16 even_weight = weights.even(p), odd_weight = weights.odd(p);
+      if constexpr (kColumns <= kTileFloats / 2) {  // both chains of all columns fit the registers
+        F32x16 even[kColumns], odd[kColumns];
         ORRERY_UNROLL
-        for (u32 n = 0; n < kColumns; ++n) {
-          F32x16 even_x, odd_x;
-          x.pair(n, p, even_x, odd_x);
-          even[n] = fma(even_weight, even_x, even[n]);
-          odd[n] = fma(odd_weight, odd_x, odd[n]);
+        for (u32 n = 0; n < kColumns; ++n) even[n] = odd[n] = splat(0);
+        for (u32 p = 16 * j; p < 16 * j + 16; ++p) {
+          const F32x16 even_weight = weights.even(p), odd_weight = weights.odd(p);
+          ORRERY_UNROLL
+          for (u32 n = 0; n < kColumns; ++n) {
+            even[n] = fma(even_weight, splat(x.at(n, 2 * p)), even[n]);
+            odd[n] = fma(odd_weight, splat(x.at(n, 2 * p + 1)), odd[n]);
+          }
         }
+        ORRERY_UNROLL
+        for (u32 n = 0; n < kColumns; ++n) c[n] = c[n] + (even[n] + odd[n]);
+      } else {  // one chain after the other: half as many loads of weights an fma
+        alignas(64) f32 evens[kColumns][kPanelRows];
+        F32x16 sums[kColumns];
+        chain<0, kColumns>(weights, j, x, sums);
+        ORRERY_UNROLL
+        for (u32 n = 0; n < kColumns; ++n) store(evens[n], sums[n]);
+        chain<1, kColumns>(weights, j, x, sums);
+        ORRERY_UNROLL
+        for (u32 n = 0; n < kColumns; ++n) c[n] = c[n] + (load(evens[n]) + sums[n]);
       }
       weights.prefetch(j);
-      ORRERY_UNROLL
-      for (u32 n = 0; n < kColumns; ++n) c[n] = c[n] + (even[n] + odd[n]);
     }
   }
 };

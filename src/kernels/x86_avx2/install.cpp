@@ -8,7 +8,7 @@ namespace {
 // 12 accumulators, two registers of weights, one activation and one product: all 16 ymm.
 constexpr u32 kTileNibbles = 6;
 constexpr u32 kTileBytes = 3;   // two planes each
-constexpr u32 kTileFloats = 3;  // an even and an odd chain each
+constexpr u32 kTileFloats = 6;  // 12 chains of one parity, the weight, an activation
 constexpr u32 kQueryTile = 6;   // 12 chains, two of keys, one of the query
 constexpr u32 kAttentionTile = 4;
 constexpr u32 kPrefetchBytes = 2048;

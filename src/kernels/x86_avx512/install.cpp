@@ -7,7 +7,7 @@ namespace {
 
 constexpr u32 kTileNibbles = 12;  // 12 accumulators and 12 outputs of 32 zmm
 constexpr u32 kTileBytes = 6;     // two planes each
-constexpr u32 kTileFloats = 6;    // an even and an odd chain each, and the outputs
+constexpr u32 kTileFloats = 12;   // chains of one parity
 constexpr u32 kQueryTile = 8;
 constexpr u32 kAttentionTile = 8;
 constexpr u32 kPrefetchBytes = 2048;

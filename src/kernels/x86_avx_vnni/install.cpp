@@ -8,7 +8,7 @@ namespace {
 
 constexpr u32 kTileNibbles = 6;
 constexpr u32 kTileBytes = 6;
-constexpr u32 kTileFloats = 3;
+constexpr u32 kTileFloats = 6;
 constexpr u32 kQueryTile = 6;
 constexpr u32 kAttentionTile = 4;
 constexpr u32 kPrefetchBytes = 2048;
