@@ -36,9 +36,8 @@ f64 CostModel::seconds(const StepWork& work) const {
 
 f64 CostModel::seconds_of_prompt(u32 begin, u32 count) const {
   if (count == 0) return 0;
-  const StepWork work{.tokens = kPromptStep,
-                      .rows = 1,
-                      .attended = u64(kPromptStep) * (u64(begin) + count / 2)};
+  const StepWork work{
+      .tokens = kPromptStep, .rows = 1, .attended = u64(kPromptStep) * (u64(begin) + count / 2)};
   return seconds(work) * count / kPromptStep;
 }
 

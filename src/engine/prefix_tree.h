@@ -40,8 +40,8 @@ class PrefixTree {
     std::vector<u32> pages;      // whole ones, in order
     std::optional<u32> partial;  // a page of which the first `partial_tokens` go on from there
     u32 partial_tokens = 0;
-    u32 idle = 0;        // how many of `pages` no sequence uses
-    u32 parted_at = 0;   // tokens that the nearest cached text has in common
+    u32 idle = 0;                            // how many of `pages` no sequence uses
+    u32 parted_at = 0;                       // tokens that the nearest cached text has in common
     std::vector<text::TokenId> cached_next;  // how that text goes on, a few tokens
 
     [[nodiscard]] u32 tokens() const {

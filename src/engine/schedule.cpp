@@ -15,8 +15,7 @@ Schedule::Schedule(forward::PagePool& pool, const ScheduleLimits& limits)
     : pool_(&pool),
       limits_(limits),
       policy_(cost_, limits.step_seconds),
-      tree_(pool, [this](u32 begin, u32 count) { return cost_.seconds_of_prompt(begin, count); }) {
-}
+      tree_(pool, [this](u32 begin, u32 count) { return cost_.seconds_of_prompt(begin, count); }) {}
 
 void Schedule::add(Job& job) {
   policy_.join(job);
@@ -73,10 +72,26 @@ bool Schedule::room_for(Job& job) {
   if (running_.size() >= limits_.running_max) return false;
   if (running_.empty()) return true;
   PrefixTree::Match match;
-  if (limits_.prefix_cache && !job.wants_prompt_logits) match = known_of(job);
+  if (limits_.prefix_cache && job.takes_prefix) match = known_of(job);
   const u64 needed = pages_for(job.known()) - match.pages.size() + match.idle + pages_promised() +
                      running_.size() + 1;
   return pool_->free() + pool_->idle() >= needed;
+}
+
+void Schedule::take_prefix(Job& job) {
+  PrefixTree::Match match =
+      tree_.find(job.cache_key, *job.tokens, job.known() - 1, job.takes_prefix);
+  if (!job.has_started) {
+    job.parted_at = match.parted_at;
+    job.cached_next = std::move(match.cached_next);
+  }
+  if (!job.takes_prefix) return;
+  for (const u32 page : match.pages) pool_->share(job.sequence, page);
+  job.computed = u32(match.pages.size()) * kPageTokens;
+  if (match.partial && reserve(job, job.computed + match.partial_tokens)) {
+    plan_.copies.push_back({*match.partial, pool_->pages_of(job.sequence).back()});
+    job.computed += match.partial_tokens;
+  }
 }
 
 bool Schedule::start(Job& job) {
@@ -89,25 +104,16 @@ bool Schedule::start(Job& job) {
   std::erase(waiting_, &job);
   running_.push_back(&job);
   plan_.started.push_back(&job);
-  if (limits_.prefix_cache && !job.wants_prompt_logits) {
-    const PrefixTree::Match match =
-        tree_.find(job.cache_key, *job.tokens, job.known() - 1, true);
-    for (const u32 page : match.pages) pool_->share(job.sequence, page);
-    job.computed = u32(match.pages.size()) * kPageTokens;
-    if (match.partial && reserve(job, job.computed + match.partial_tokens)) {
-      plan_.copies.push_back({*match.partial, pool_->pages_of(job.sequence).back()});
-      job.computed += match.partial_tokens;
-    }
-  }
+  if (limits_.prefix_cache) take_prefix(job);
   if (!job.has_started) job.cached = job.computed;
   job.has_started = true;
   return true;
 }
 
 Job* Schedule::last_running() const {
-  const auto last = std::max_element(
-      running_.begin(), running_.end(),
-      [&](const Job* a, const Job* b) { return policy_.before(*a, *b); });
+  const auto last =
+      std::max_element(running_.begin(), running_.end(),
+                       [&](const Job* a, const Job* b) { return policy_.before(*a, *b); });
   return last == running_.end() ? nullptr : *last;
 }
 
@@ -119,9 +125,9 @@ bool Schedule::reserve(Job& job, u32 length) {
 
 // Puts out one running job where the policy wants it for the sake of one that waits.
 void Schedule::make_way() {
-  const auto first = std::min_element(
-      waiting_.begin(), waiting_.end(),
-      [&](const Job* a, const Job* b) { return policy_.before(*a, *b); });
+  const auto first =
+      std::min_element(waiting_.begin(), waiting_.end(),
+                       [&](const Job* a, const Job* b) { return policy_.before(*a, *b); });
   if (first == waiting_.end() || running_.empty() || room_for(**first)) return;
   Job* last = last_running();
   if (policy_.makes_way(*last, **first)) preempt(*last);
@@ -182,8 +188,7 @@ void Schedule::plan_prompts() {
   const f64 seconds = policy_.step_seconds(replies ? cost_.seconds(plan_.work) : 0);
   bool room = true;
   std::vector<Job*> tried;
-  while (plan_.work.tokens < limits_.batch_tokens_max &&
-         plan_.work.rows < limits_.logit_rows_max) {
+  while (plan_.work.tokens < limits_.batch_tokens_max && plan_.work.rows < limits_.logit_rows_max) {
     Job* job = best_prompt(tried, room);
     if (!job) return;
     tried.push_back(job);
@@ -198,8 +203,7 @@ void Schedule::plan_prompts() {
     if (count == 0 && first) count = std::min(job->open(), kPromptMin);
     if (count == 0) return;
     count = std::min(count, limits_.batch_tokens_max - plan_.work.tokens);
-    if (job->wants_prompt_logits)
-      count = std::min(count, limits_.logit_rows_max - plan_.work.rows);
+    if (job->wants_prompt_logits) count = std::min(count, limits_.logit_rows_max - plan_.work.rows);
     const u64 held = pool_->pages_of(job->sequence).size();
     const u64 positions = (held + pool_->free() + pool_->idle()) * kPageTokens;
     count = u32(std::min<u64>(count, positions - job->computed));

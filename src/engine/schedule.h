@@ -44,8 +44,8 @@ class Schedule {
   // Takes it out, whatever it is doing. What it has computed stays in the cache.
   void remove(Job& job);
 
-  // The next step, valid until the next call. No runs: there is nothing to do, or what is to be done
-  // has more tokens than all pages hold.
+  // The next step, valid until the next call. No runs: there is nothing to do, or what is to be
+  // done has more tokens than all pages hold.
   [[nodiscard]] const StepPlan& plan();
   // The step was made. Tokens that it chose are appended by the caller afterwards.
   void completed(f64 seconds);
@@ -64,6 +64,7 @@ class Schedule {
   [[nodiscard]] u32 pages_promised() const;
   [[nodiscard]] bool room_for(Job& job);
   [[nodiscard]] bool start(Job& job);
+  void take_prefix(Job& job);
   [[nodiscard]] Job* last_running() const;
   [[nodiscard]] Job* best_prompt(const std::vector<Job*>& tried, bool waiting_too) const;
   [[nodiscard]] bool reserve(Job& job, u32 length);

@@ -4,6 +4,8 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <cstdlib>
+#include <ctime>
 #include <deque>
 #include <memory>
 #include <random>
@@ -24,13 +26,13 @@ u64 chain(u64 before, TokenId token) {
 
 struct Request : Job {
   std::vector<TokenId> text;
-  u64 secret = 0;       // of the cache key: where chains begin, so that keys never agree
+  u64 secret = 0;  // of the cache key: where chains begin, so that keys never agree
   u32 reply_tokens = 0, chosen = 0;
-  f64 started = -1, last_token = -1;
+  f64 started = -1;
   f64 leaves = INFINITY;  // when its client goes away
   bool ended = false;
-  u64 step = 0;        // when it last ran
-  u32 checked = ~0u;   // preemptions when its pages were last looked at
+  u64 step = 0;       // when it last ran
+  u32 checked = ~0u;  // preemptions when its pages were last looked at
 };
 
 struct World {
@@ -82,12 +84,9 @@ class Simulation {
     return law_.empty();
   }
   const std::string& law() const { return law_; }
-  f64 now() const { return now_; }
   u64 steps() const { return steps_; }
-  f64 gap_max() const { return gap_max_; }
   u64 cached() const { return cached_; }
   u64 preemptions() const { return schedule_.preemptions(); }
-  const std::vector<f64>& waits(u32 owner) { return waits_[owner]; }
   const std::vector<f64>& waits_of_priority(i32 p) { return waits_by_priority_[p]; }
 
  private:
@@ -181,7 +180,6 @@ class Simulation {
       r.started = now_;
       cached_ += r.cached;
       const f64 wait = now_ - r.arrival;
-      waits_[u32(std::stoul(r.owner))].push_back(wait);
       waits_by_priority_[r.priority].push_back(wait);
     }
     u32 rows = 0;
@@ -212,8 +210,6 @@ class Simulation {
     for (const auto& [job, begin, count] : runs) {
       auto& r = static_cast<Request&>(*job);
       if (begin + count != r.known()) continue;
-      if (r.last_token >= 0 && r.preemptions == 0) gap_max_ = std::max(gap_max_, now_ - r.last_token);
-      r.last_token = now_;
       if (++r.chosen == r.reply_tokens) {
         end(r);
         any = true;
@@ -247,30 +243,39 @@ class Simulation {
   Schedule schedule_;
   std::vector<std::vector<TokenId>> shared_;
   std::vector<std::unique_ptr<Request>> present_;
-  std::map<u32, std::vector<f64>> waits_;
   std::map<i32, std::vector<f64>> waits_by_priority_;
   std::string law_;
-  f64 now_ = 0, gap_max_ = 0;
+  f64 now_ = 0;
   u64 steps_ = 0, cached_ = 0;
   u32 ended_ = 0;
 };
 
+// The world of a seed: small and large, idle and overrun, with and without a cache.
+World world_of(u64 seed) {
+  std::mt19937_64 random(seed);
+  const auto pick = [&](std::vector<u32> of) { return of[random() % of.size()]; };
+  World world;
+  world.pages = pick({20, 30, 60, 200});
+  world.sequences = pick({1, 3, 8, 16});
+  world.owners = pick({1, 2, 5});
+  world.prompt_max = pick({10, 200, 500});
+  world.reply_max = pick({1, 10, 40, 100});
+  world.load = pick({1, 2, 8}) * 0.5;
+  world.prefix_cache = pick({0, 1, 1, 1});
+  return world;
+}
+
 TEST(Schedule, LawsHoldOfAHundredThousandRequests) {
+  const std::clock_t begin = std::clock();
   u64 requests = 0, steps = 0, preemptions = 0, cached = 0;
-  for (u64 seed = 1; seed <= 100; ++seed) {
-    std::mt19937_64 random(seed);
-    const auto pick = [&](std::vector<u32> of) { return of[random() % of.size()]; };
-    World world;
-    world.pages = pick({20, 30, 60, 200});
-    world.sequences = pick({1, 3, 8, 16});
-    world.owners = pick({1, 2, 5});
-    world.prompt_max = pick({10, 200, 500});
-    world.reply_max = pick({1, 10, 40, 100});
-    world.load = pick({1, 2, 8}) * 0.5;
-    world.prefix_cache = pick({0, 1, 1, 1});
+  // ORRERY_SEED=N runs the world of one seed again.
+  const char* chosen = std::getenv("ORRERY_SEED");
+  const u64 first = chosen ? std::strtoull(chosen, nullptr, 10) : 1;
+  for (u64 seed = first; seed < first + (chosen ? 1 : 100); ++seed) {
+    const World world = world_of(seed);
     Simulation simulation(world, seed);
     ASSERT_TRUE(simulation.run()) << "seed " << seed << ", step " << simulation.steps() << ": "
-                                  << simulation.law();
+                                  << simulation.law() << " (again: ORRERY_SEED=" << seed << ")";
     requests += world.requests;
     steps += simulation.steps();
     preemptions += simulation.preemptions();
@@ -278,9 +283,27 @@ TEST(Schedule, LawsHoldOfAHundredThousandRequests) {
   }
   std::printf("%lu requests, %lu steps, %lu preemptions, %lu tokens cached\n", requests, steps,
               preemptions, cached);
+  if (chosen) return;
   EXPECT_EQ(requests, 100000u);
   EXPECT_GT(preemptions, 1000u);
   EXPECT_GT(cached, 100000u);
+  // Of this thread's own time: a machine that others use, too, must not fail it.
+  EXPECT_LT(f64(std::clock() - begin) / CLOCKS_PER_SEC, 20);
+}
+
+f64 mean(const std::vector<f64>& of) {
+  f64 sum = 0;
+  for (const f64 one : of) sum += one;
+  return of.empty() ? 0 : sum / f64(of.size());
+}
+
+TEST(Schedule, GreaterPriorityWaitsLess) {
+  World world;
+  world.load = 2;
+  world.requests = 2000;
+  Simulation simulation(world, 1);
+  ASSERT_TRUE(simulation.run()) << simulation.law();
+  EXPECT_LT(mean(simulation.waits_of_priority(1)), mean(simulation.waits_of_priority(0)) / 4);
 }
 
 }  // namespace

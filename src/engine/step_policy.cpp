@@ -19,8 +19,9 @@ constexpr u32 kAccountsIdleMax = 1024;
 // A stream's readers should not see that somebody else's prompt is being read: a few times the
 // usual gap, at most this long; and a step that is long already is made longer by half.
 constexpr f64 kGaps = 3, kGapSecondsMax = 0.12, kLongGaps = 1.5;
-// With no stream to hold up, what a cancel or a newcomer may have to wait for.
-constexpr f64 kStepSecondsAlone = 0.25;
+// With no stream to hold up, what a cancel or a newcomer may have to wait for; but where reading
+// the weights once takes long already, enough tokens must share that.
+constexpr f64 kStepSecondsAlone = 0.25, kPassesAlone = 4;
 
 constexpr u32 kChunkMin = 16;    // fewer tokens cost nearly the same
 constexpr u32 kChunkFirst = 32;  // as long as nothing is known about the machine
@@ -79,7 +80,8 @@ bool StepPolicy::makes_way(const Job& running, const Job& waiting) const {
 }
 
 f64 StepPolicy::step_seconds(f64 replies_seconds) const {
-  if (replies_seconds == 0) return kStepSecondsAlone;
+  if (replies_seconds == 0)
+    return std::max(kStepSecondsAlone, kPassesAlone * cost_->seconds({.tokens = 1, .rows = 1}));
   if (step_seconds_ > 0) return step_seconds_;
   return std::max(std::min(kGaps * replies_seconds, kGapSecondsMax), kLongGaps * replies_seconds);
 }

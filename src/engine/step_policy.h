@@ -34,8 +34,9 @@ struct Job {
   f64 deadline = std::numeric_limits<f64>::infinity();
   const std::vector<text::TokenId>* tokens = nullptr;  // prompt and reply so far
   u32 prompt_count = 0;
-  std::string cache_key;       // whose texts it may share (PrefixTree)
+  std::string cache_key;  // whose texts it may share (PrefixTree)
   bool wants_prompt_logits = false;
+  bool takes_prefix = true;  // from the cache; not where every token must be computed
 
   // The schedule's:
   static constexpr u32 kNone = ~u32(0);
@@ -44,6 +45,8 @@ struct Job {
   u32 reached = 0;       // the most that `computed` has been
   u32 started_at = 0;    // how many tokens were known when it last started
   u32 cached = 0;        // tokens that came from the tree when it first started
+  u32 parted_at = 0;     // tokens that the nearest cached text had in common with it then
+  std::vector<text::TokenId> cached_next;  // and how that text goes on
   u32 preemptions = 0, recomputed = 0;
   bool has_started = false;
   Account* account = nullptr;

@@ -98,8 +98,7 @@ class KvCache {
   void add(const model::LatentAttention& a);
   void add(const model::DeltaNet& d);
   [[nodiscard]] u8* page(u32 sequence, u32 index, u32 layer) const {
-    return memory_.data() + u64(pool_.page(sequence, index)) * page_bytes_ +
-           layers_[layer].offset;
+    return memory_.data() + u64(pool_.page(sequence, index)) * page_bytes_ + layers_[layer].offset;
   }
   [[nodiscard]] u8* row(u32 sequence, u32 position, u32 layer, u64 begin, u64 bytes) const {
     return page(sequence, position / kPageTokens, layer) + begin + position % kPageTokens * bytes;
