@@ -99,6 +99,44 @@ TEST(ThreadTeam, SharesCoverEverythingOnceAtTheGrain) {
   }
 }
 
+// Every number exactly once, whoever is late: also with several calls between two barriers.
+TEST(ThreadTeam, PiecesCoverEverythingOnce) {
+  for (u32 size : {1u, 2u, 3u, 7u}) {
+    ThreadTeam team(size);
+    for (u32 round = 0; round < 100; ++round) {
+      const u64 counts[] = {0, 1, round, 1000, 37};
+      std::vector<std::atomic<u8>> done[std::size(counts)];
+      for (u32 i = 0; i < std::size(counts); ++i) done[i] = std::vector<std::atomic<u8>>(counts[i]);
+      std::atomic<u32> wrong{0};
+      team.run([&](Worker& worker) {
+        for (u32 i = 0; i < std::size(counts); ++i) {
+          if ((round + i) % size == worker.index() && round % 16 == 0)
+            std::this_thread::sleep_for(std::chrono::microseconds(200));
+          worker.pieces(counts[i], 1 + round % 20, [&](Range range) {
+            for (u64 n = range.begin; n < range.end; ++n) ++done[i][n];
+          });
+          if ((round + i) % 3 == 0) worker.barrier();
+        }
+        worker.barrier();
+        for (const auto& numbers : done)
+          for (const auto& times : numbers) wrong += times != 1;
+      });
+      ASSERT_EQ(wrong.load(), 0u) << size << " members, round " << round;
+    }
+  }
+}
+
+// A member that is held up is not waited for by those who could do its work.
+TEST(ThreadTeam, NeighboursTakeWhatALateMemberLeaves) {
+  ThreadTeam team(2);
+  u32 begun = 0;
+  team.run([&](Worker& worker) {
+    if (worker.index() == 1) std::this_thread::sleep_for(std::chrono::milliseconds(50));
+    worker.pieces(1000, 1, [&](Range) { begun += worker.index() == 0; });
+  });
+  EXPECT_EQ(begun, 16u);
+}
+
 TEST(ThreadTeam, WakesAfterItSlept) {
   ThreadTeam team(2);
   std::atomic<u32> count{0};

@@ -18,16 +18,53 @@ constexpr auto kSpin = std::chrono::milliseconds(2);
 // How long a member spins at a barrier before it lets another process have the core: on a machine
 // with more busy threads than cores the one that it waits for may not be running.
 constexpr u32 kBarrierSpins = 20000;
+// Pieces of a member's share. More balance better; each costs about 20 ns.
+constexpr u32 kPiecesMost = 8;
 
 }  // namespace
 
-Range Worker::share(u64 count, u64 grain) const {
-  const u64 pieces = divide_up(count, grain), size = team_->size();
-  const auto cut = [&](u64 i) { return std::min(count, (pieces * i / size) * grain); };
-  return {cut(index_), index_ + 1 == size ? count : cut(index_ + 1)};
+Range Worker::share_of(u64 count, u64 grain, u32 member) const {
+  const u64 units = divide_up(count, grain), size = team_->size();
+  const auto cut = [&](u64 i) { return std::min(count, (units * i / size) * grain); };
+  return {cut(member), member + 1 == size ? count : cut(member + 1)};
 }
 
-ThreadTeam::ThreadTeam(u32 size) : size_(std::max(size, 1u)) {
+Range Worker::share(u64 count, u64 grain) const { return share_of(count, grain, index_); }
+
+u32 Worker::piece_count(u64 count, u64 least, u32 member) const {
+  const u64 share = share_of(count, 1, member).size();
+  return u32(std::clamp(share / std::max<u64>(least, 1), u64(share > 0), u64(kPiecesMost)));
+}
+
+Range Worker::piece_of(u64 count, u64 least, u32 member, u32 piece) const {
+  const Range share = share_of(count, 1, member);
+  const u32 pieces = piece_count(count, least, member);
+  return {share.begin + share.size() * piece / pieces,
+          share.begin + share.size() * (piece + 1) / pieces};
+}
+
+// A call's number only grows (it may wrap). What stands there of an earlier call may be replaced
+// once it is used up; before, its owner is still at it, and then the later call has to wait for
+// him.
+u32 ThreadTeam::take_piece(u32 member, u32 call, u32 count, bool own) {
+  std::atomic<u64>& left = left_[member].value;
+  u64 value = left.load(std::memory_order_relaxed);
+  for (;;) {
+    const u32 of = u32(value >> 32);
+    u32 rest = u32(value);
+    if (of != call) {
+      if (i32(of - call) > 0 || (rest > 0 && !own)) return count;
+      rest = count;
+    }
+    if (rest == 0 && of == call) return count;
+    const u64 next = u64(call) << 32 | (rest > 0 ? rest - 1 : 0);
+    // Relaxed: a piece's results are handed on by barriers.
+    if (left.compare_exchange_weak(value, next, std::memory_order_relaxed)) return count - rest;
+  }
+}
+
+ThreadTeam::ThreadTeam(u32 size)
+    : size_(std::max(size, 1u)), left_(std::make_unique<Left[]>(size_)), caller_(*this, 0) {
   for (u32 i = 1; i < size_; ++i) threads_.emplace_back([this, i] { member_main(i); });
 }
 
@@ -39,7 +76,7 @@ ThreadTeam::~ThreadTeam() {
 }
 
 void ThreadTeam::run_job(JobRef job) {
-  Worker worker(*this, 0);
+  Worker& worker = caller_;
   if (size_ == 1) return job.call(job.target, worker);
   job_ = job;
   generation_.value.fetch_add(

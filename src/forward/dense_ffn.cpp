@@ -18,7 +18,9 @@ void dense_ffn(const Step& step, u32 layer, const model::DenseFfn& f, Tap& tap) 
       step, {.values = s.residual, .stride = dim, .depth = dim, .norm = norm}, step.tokens());
   const GatedPair pair{w.matrix(Role::kGate), w.matrix(Role::kUp), w.vector(Role::kGateBias),
                        w.vector(Role::kUpBias), f.unit};
-  gate_and_up(step, pair, normed, step.worker.share(pair.gate.panels()), s.hidden, f.width);
+  step.worker.pieces(pair.gate.panels(), panels_least(step.tokens()), [&](Range panels) {
+    gate_and_up(step, pair, normed, panels, s.hidden, f.width);
+  });
   step.worker.barrier();
   watch_rows(step, tap, trace::Point::kFfnHidden, layer, s.hidden, f.width);
   project(step, w.matrix(Role::kDown), w.vector(Role::kDownBias), s.hidden, f.width);

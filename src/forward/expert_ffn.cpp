@@ -73,22 +73,26 @@ void convert_pairs(const Step& step, const ExpertFfn& f, const ActivationSet& me
   });
 }
 
-// Calls work(expert, first pair, count, panels) for this member's share of the panels of all
-// visited experts; an expert costs its bytes and, with many tokens, their products.
+// Calls work(expert, first pair, count, panels) until the team has done the panels of all visited
+// experts; an expert costs its bytes and, with many tokens, their products.
 template <typename Work>
 void share_panels(const Step& step, const ExpertFfn& f, Role role, u32 layer, Work work) {
   constexpr u64 kReading = 4;  // reading a panel costs as much as this many columns
   const ExpertPairs& pairs = step.mine().pairs;
   const model::RoleTable& w = step.model.weights.layers[layer];
-  u64 total = 0, before = 0;
+  u64 total = 0, panel_most = 0;
   for_visited(f, pairs, [&](u32 e, u32, u32 count) {
     total += u64(w.matrix(role, e).panels()) * (count + kReading);
+    panel_most = std::max<u64>(panel_most, count + kReading);
   });
-  for_visited(f, pairs, [&](u32 e, u32 first, u32 count) {
-    const u64 panels = w.matrix(role, e).panels();
-    const Range mine = my_panels(step.worker, before, panels, count + kReading, total);
-    before += panels * (count + kReading);
-    if (mine.begin < mine.end) work(e, first, count, mine);
+  step.worker.pieces(total, panel_most * panels_least(u32(panel_most)), [&](Range units) {
+    u64 before = 0;
+    for_visited(f, pairs, [&](u32 e, u32 first, u32 count) {
+      const u64 all = w.matrix(role, e).panels();
+      const Range panels = panels_in(units, before, all, count + kReading);
+      before += all * (count + kReading);
+      if (panels.begin < panels.end) work(e, first, count, panels);
+    });
   });
 }
 
@@ -179,7 +183,9 @@ void shared_in(const Step& step, const model::RoleTable& w, const ExpertFfn& f,
   Scratch& s = step.scratch;
   const GatedPair pair{w.matrix(Role::kSharedGate), w.matrix(Role::kSharedUp), nullptr, nullptr,
                        f.unit};
-  gate_and_up(step, pair, normed, step.worker.share(pair.gate.panels()), s.hidden, f.shared_width);
+  step.worker.pieces(pair.gate.panels(), panels_least(step.tokens()), [&](Range panels) {
+    gate_and_up(step, pair, normed, panels, s.hidden, f.shared_width);
+  });
 }
 
 void scale_shared(const Step& step, const ExpertFfn& f) {

@@ -15,13 +15,11 @@ void add_bias(const Step& step, const Product& p, Range panels, u32 columns) {
 
 }  // namespace
 
-// Members that read the same number of bytes arrive together.
-Range my_panels(const Worker& worker, u64 before, u64 count, u64 each, u64 total) {
-  const auto first_at = [&](u64 units) {
-    return units <= before ? u64(0) : std::min(count, divide_up(units - before, each));
+Range panels_in(Range units, u64 before, u64 count, u64 each) {
+  const auto first_at = [&](u64 unit) {
+    return unit <= before ? u64(0) : std::min(count, divide_up(unit - before, each));
   };
-  const u64 size = worker.team_size(), i = worker.index();
-  return {first_at(total * i / size), first_at(total * (i + 1) / size)};
+  return {first_at(units.begin), first_at(units.end)};
 }
 
 const ActivationSet& convert(const Step& step, const Rows& rows, u32 count) {
@@ -51,18 +49,25 @@ const ActivationSet& convert(const Step& step, const Rows& rows, u32 count) {
 }
 
 void multiply(const Step& step, const ActivationSet& input, std::span<const Product> products) {
-  u64 total = 0, before = 0;
-  for (const Product& p : products) total += p.weights->panels() * p.weights->panel_bytes;
+  u64 total = 0, panel_bytes = 0;
   for (const Product& p : products) {
-    const model::Matrix& m = *p.weights;
-    const Range panels = my_panels(step.worker, before, m.panels(), m.panel_bytes, total);
-    before += m.panels() * m.panel_bytes;
-    if (panels.begin >= panels.end) continue;
-    const kernels::Activations& x = input[kernels::activation_kind(m.layout)];
-    step.kernels.matmul[u8(m.layout)](m, x, u32(panels.begin), u32(panels.end), p.out, p.out_stride,
-                                      p.add);
-    add_bias(step, p, panels, x.columns);
+    total += p.weights->panels() * p.weights->panel_bytes;
+    panel_bytes = std::max(panel_bytes, p.weights->panel_bytes);
   }
+  const auto work = [&](Range bytes) {
+    u64 before = 0;
+    for (const Product& p : products) {
+      const model::Matrix& m = *p.weights;
+      const Range panels = panels_in(bytes, before, m.panels(), m.panel_bytes);
+      before += m.panels() * m.panel_bytes;
+      if (panels.begin >= panels.end) continue;
+      const kernels::Activations& x = input[kernels::activation_kind(m.layout)];
+      step.kernels.matmul[u8(m.layout)](m, x, u32(panels.begin), u32(panels.end), p.out,
+                                        p.out_stride, p.add);
+      add_bias(step, p, panels, x.columns);
+    }
+  };
+  step.worker.pieces(total, panel_bytes * panels_least(step.tokens()), work);
 }
 
 void project(const Step& step, const model::Matrix& weights, const f32* bias, const f32* rows,

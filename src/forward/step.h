@@ -52,9 +52,12 @@ struct Product {
 };
 void multiply(const Step& step, const ActivationSet& input, std::span<const Product> products);
 
-// The panels [begin, end) of `count` in all, when work of `before` units, this, and the rest up to
-// `total` is laid end to end and cut into equal pieces for the members.
-[[nodiscard]] Range my_panels(const Worker& worker, u64 before, u64 count, u64 each, u64 total);
+// Of `count` panels that cost `each` units and stand behind `before` units of other work: those
+// that begin in `units`. Whatever cuts the units into ranges cuts the panels without loss.
+[[nodiscard]] Range panels_in(Range units, u64 before, u64 count, u64 each);
+// The fewest panels that are worth a piece of work (Worker::pieces) with so many columns: with
+// many, the kernels take panels in groups; with one, a piece is a stretch of memory that is read.
+[[nodiscard]] inline u64 panels_least(u32 columns) { return columns > 4 ? 8 : 2; }
 
 // residual += weights x rows [tokens, width] + bias. Ends with a barrier.
 void project(const Step& step, const model::Matrix& weights, const f32* bias, const f32* rows,

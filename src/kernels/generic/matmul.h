@@ -151,8 +151,11 @@ void matmul(const PackedMatrix& weights, const Activations& x, u32 panel_begin, 
   if (x.columns == 0) return;
   const u32 tiles = (x.columns + Kernel::kTile - 1) / Kernel::kTile;
   if (tiles <= kNarrowTiles) return narrow_tiles<Kernel>(to, x, tiles, panel_begin, panel_end);
-  for (u32 p = panel_begin; p < panel_end; p += kPanelGroup) {
-    const u32 end = panel_end - p < kPanelGroup ? panel_end : p + kPanelGroup;
+  // Groups of about the same height: one panel alone would read all activations for itself.
+  const u32 panels = panel_end - panel_begin, groups = (panels + kPanelGroup - 1) / kPanelGroup;
+  for (u32 group = 0; group < groups; ++group) {
+    const u32 p = panel_begin + panels * group / groups;
+    const u32 end = panel_begin + panels * (group + 1) / groups;
     for (u32 first = 0; first < x.columns; first += kColumnChunk) {
       const u32 count = x.columns - first < kColumnChunk ? x.columns - first : kColumnChunk;
       wide_group<Kernel>(to, x, p, end, first, count);
