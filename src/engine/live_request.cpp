@@ -37,6 +37,8 @@ Result<void> LiveRequest::prepare(const Engine& engine) {
 
 void LiveRequest::tell_hidden(Engine& engine, u32 index, u32 position) {
   if (!submission_.hidden || position >= submission_.prompt.size()) return;
+  if (position < hidden_told_) return;
+  hidden_told_ = position + 1;
   std::vector<f32> state(engine.model().spec.dim);
   engine.final_hidden(index, state);
   listener_->on_hidden(position, state);
@@ -124,8 +126,8 @@ void LiveRequest::note_started(Clock::time_point now) {
 }
 
 void LiveRequest::end(Finish finish, std::optional<Error> error) {
-  if (ended_) return;
-  ended_ = true;
+  if (finish_) return;
+  finish_ = finish;
   const auto now = Clock::now();
   const bool has_started = started_ != Clock::time_point();
   const bool has_token = first_token_ != Clock::time_point();

@@ -47,6 +47,8 @@ class LiveRequest {
   void end(Finish finish, std::optional<Error> error = std::nullopt);
 
   void note_started(Clock::time_point now);
+  [[nodiscard]] Clock::time_point submitted() const { return submitted_; }
+  [[nodiscard]] Finish finish() const { return *finish_; }  // of one that has ended
   Usage usage;
   PhaseTimings timings;
   Why why;
@@ -64,7 +66,8 @@ class LiveRequest {
   std::optional<Error> error_;
   std::string rest_;
   Clock::time_point submitted_ = Clock::now(), started_ = {}, first_token_ = {}, last_token_ = {};
-  bool ended_ = false;
+  u32 hidden_told_ = 0;  // positions: after a preemption they are computed again, not told again
+  std::optional<Finish> finish_;
 };
 
 }  // namespace orrery::engine

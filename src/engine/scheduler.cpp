@@ -3,18 +3,19 @@
 #include <algorithm>
 #include <atomic>
 #include <condition_variable>
-#include <list>
 #include <mutex>
 #include <thread>
 #include <unordered_set>
 
-#include "engine/live_request.h"
+#include "engine/step_runner.h"
 
 namespace orrery::engine {
 namespace {
 
 using Clock = LiveRequest::Clock;
 using Kind = Refusal::Kind;
+
+constexpr f64 kDrainSecondsMax = 1e6;  // what a clock can add without overflow
 
 f64 seconds_since(Clock::time_point begin) {
   return std::chrono::duration<f64>(Clock::now() - begin).count();
@@ -48,8 +49,11 @@ Result<void> check(const Submission& submission, const Engine& engine) {
 class Scheduler::Loop {
  public:
   Loop(Engine& engine, const SchedulerOptions& options, u32 running_max)
-      : engine_(engine), options_(options), running_max_(running_max) {
-    mask_.resize(divide_up(engine.model().spec.vocab, 32u));
+      : engine_(engine),
+        options_(options),
+        running_max_(running_max),
+        runner_(engine, options, running_max) {
+    stats_ = runner_.stats();
     thread_ = std::thread([this] { main(); });
   }
   ~Loop() {
@@ -65,20 +69,25 @@ class Scheduler::Loop {
     if (draining_)
       return tl::unexpected(
           Refusal{.kind = Kind::kDraining, .error = Error{"the server is shutting down"}});
-    if (stats_.waiting >= options_.queue_max) {
-      ++stats_.refused;
+    const u32 waiting = stats_.waiting + u32(inbox_.size());
+    if (waiting >= options_.queue_max) {
+      ++refused_;
+      const f64 wait = wait_seconds(0);
       return tl::unexpected(
           Refusal{.kind = Kind::kQueueFull,
-                  .error = Error{fmt::format("{} requests wait already", stats_.waiting)},
-                  .queued = stats_.waiting});
+                  .error = Error{fmt::format("{} requests wait already, about {:.0f} s; come back "
+                                             "later",
+                                             waiting, wait_seconds(waiting))},
+                  .queued = waiting,
+                  .wait_seconds = wait});
     }
-    ++stats_.submitted;
     const Ticket ticket = ++tickets_;
     inbox_.push_back(
         std::make_unique<LiveRequest>(ticket, std::move(submission), std::move(listener)));
-    const u32 position = stats_.waiting++;
     wake_.notify_one();
-    return Admission{.ticket = ticket, .position = position};
+    const bool begins = waiting == 0 && stats_.running < running_max_;
+    return Admission{
+        .ticket = ticket, .position = waiting, .wait_seconds = begins ? 0 : wait_seconds(waiting)};
   }
 
   void cancel(Ticket ticket) {
@@ -89,7 +98,11 @@ class Scheduler::Loop {
 
   SchedulerStats stats() const {
     const std::lock_guard lock(mutex_);
-    return stats_;
+    SchedulerStats stats = stats_;
+    stats.waiting += u32(inbox_.size());
+    stats.submitted = tickets_;
+    stats.refused = refused_;
+    return stats;
   }
 
   void wake() {
@@ -101,8 +114,10 @@ class Scheduler::Loop {
   void drain(f64 seconds) {
     const std::lock_guard lock(mutex_);
     draining_ = true;
-    drain_end_ = std::min(drain_end_, Clock::now() + std::chrono::duration_cast<Clock::duration>(
-                                                         std::chrono::duration<f64>(seconds)));
+    const auto end =
+        Clock::now() + std::chrono::duration_cast<Clock::duration>(
+                           std::chrono::duration<f64>(std::min(seconds, kDrainSecondsMax)));
+    drain_end_ = std::min(drain_end_, end);
     wake_.notify_one();
   }
   bool drained() const {
@@ -115,22 +130,20 @@ class Scheduler::Loop {
   }
 
  private:
-  struct Running {
-    std::unique_ptr<LiveRequest> request;
-    u32 sequence;
-    u32 computed = 0, planned = 0;
-  };
+  // Until one that comes after `before` others begins: each place is free again after as long as a
+  // request runs, and there are as many places as run now.
+  f64 wait_seconds(u32 before) const {
+    const f64 places = std::max(1u, stats_.running);
+    return run_seconds_ * (before + 1) / places;
+  }
 
   void main() {
     while (receive()) {
       const auto begin = Clock::now();
-      admit();
-      step();
+      runner_.end_overdue();
+      if (!runner_.idle()) runner_.step();
+      publish(seconds_since(begin));
       go_aside();
-      const std::lock_guard lock(mutex_);
-      stats_.busy_seconds += seconds_since(begin);
-      stats_.running = u32(running_.size());
-      stats_.waiting = u32(waiting_.size() + inbox_.size());
     }
     const std::lock_guard lock(mutex_);
     drained_ = true;
@@ -144,143 +157,49 @@ class Scheduler::Loop {
       if (!side_wanted_) return;
       side_wanted_ = false;
     }
-    if (options_.side->go(!running_.empty())) wake();
+    if (options_.side->go(!runner_.idle())) wake();
+  }
+
+  void publish(f64 seconds) {
+    const std::lock_guard lock(mutex_);
+    busy_seconds_ += seconds;
+    stats_ = runner_.stats();
+    stats_.busy_seconds = busy_seconds_;
+    run_seconds_ = runner_.run_seconds();
   }
 
   // Takes what has come; waits when there is nothing to do. False: all is over.
   bool receive() {
+    std::vector<std::unique_ptr<LiveRequest>> came;
     std::unordered_set<Ticket> cancelled;
-    bool over = false;
+    bool draining = false, over = false;
     {
       std::unique_lock lock(mutex_);
-      if (running_.empty() && waiting_.empty())
-        wake_.wait(lock, [&] { return !inbox_.empty() || draining_ || side_wanted_; });
-      waiting_.insert(waiting_.end(), std::make_move_iterator(inbox_.begin()),
-                      std::make_move_iterator(inbox_.end()));
-      inbox_.clear();
+      if (runner_.idle()) wake_.wait(lock, [&] { return !inbox_.empty() || draining_ || side_wanted_; });
+      came.swap(inbox_);
+      stats_.waiting += u32(came.size());
       cancelled.swap(cancelled_);
+      draining = draining_;
       over = draining_ && Clock::now() >= drain_end_;
-      if (draining_ && running_.empty() && waiting_.empty()) return false;
     }
-    const auto gone = [&](const std::unique_ptr<LiveRequest>& r) {
-      return over || cancelled.contains(r->ticket());
-    };
-    std::erase_if(waiting_, [&](auto& r) {
-      if (!gone(r)) return false;
-      end(*r, Finish::kCancelled);
-      return true;
-    });
-    std::erase_if(running_, [&](auto& r) {
-      if (!gone(r.request)) return false;
-      end(*r.request, Finish::kCancelled);
-      engine_.cache().close_sequence(r.sequence);
-      return true;
-    });
-    return true;
-  }
-
-  void end(LiveRequest& request, Finish finish) { request.end(finish); }
-
-  void admit() {
-    while (running_.size() < running_max_ && !waiting_.empty()) {
-      auto sequence = engine_.cache().open_sequence();
-      if (!sequence) return;
-      std::unique_ptr<LiveRequest> request = std::move(waiting_.front());
-      waiting_.erase(waiting_.begin());
-      if (auto ready = request->prepare(engine_); !ready) {
-        request->end(Finish::kError, ready.error());
-        engine_.cache().close_sequence(*sequence);
-        continue;
-      }
-      request->note_started(Clock::now());
-      running_.push_back({std::move(request), *sequence});
-    }
-  }
-
-  void step() {
-    batch_.tokens.clear();
-    u32 rows = 0;
-    for (const bool decode : {true, false})
-      for (Running& r : running_) {
-        const u32 open = u32(r.request->tokens().size()) - r.computed;
-        if ((open == 1) != decode) continue;
-        const bool all_rows = r.request->submission().prompt_logprobs.has_value();
-        u32 count = std::min({open, engine_.scratch().tokens_max - batch_.size()});
-        if (all_rows) count = std::min(count, engine_.scratch().logit_rows_max - rows);
-        if (rows >= engine_.scratch().logit_rows_max) count = 0;
-        r.planned = count;
-        for (u32 i = 0; i < count; ++i) {
-          const u32 position = r.computed + i;
-          const bool wanted = all_rows || i + 1 == open;
-          rows += wanted;
-          batch_.tokens.push_back({r.request->tokens()[position], r.sequence, position, wanted,
-                                   r.request->length_at(position)});
-        }
-      }
-    if (batch_.size() == 0) return;
-    const auto begin = Clock::now();
-    const auto passed = engine_.pass(batch_);
-    {
-      const std::lock_guard lock(mutex_);
-      ++stats_.steps;
-      stats_.forward_seconds += seconds_since(begin);
-    }
-    read(passed);
-  }
-
-  void read(const Result<void>& passed) {
-    // In the order of the batch: first the decoding ones, as step() filled it.
-    const u32 vocab = engine_.model().spec.vocab;
-    u32 row = 0, t = 0;
-    std::vector<Running*> ended;
-    while (t < batch_.size()) {
-      const u32 sequence = batch_.tokens[t].sequence;
-      Running& r = *std::find_if(running_.begin(), running_.end(),
-                                 [&](const Running& one) { return one.sequence == sequence; });
-      bool goes_on = true;
-      if (!passed) {
-        r.request->end(Finish::kError, passed.error());
-        goes_on = false;
-      }
-      for (u32 i = 0; i < r.planned; ++i, ++t) {
-        if (goes_on) r.request->tell_hidden(engine_, t, batch_.tokens[t].position);
-        if (!goes_on || !batch_.tokens[t].logits) continue;
-        const std::span<f32> logits(engine_.scratch().logits + u64(row++) * vocab, vocab);
-        const u32 position = batch_.tokens[t].position;
-        r.request->read_prompt_logits(position, logits);
-        if (position + 1 != r.request->tokens().size()) continue;
-        if (r.request->submission().prompt_only) {
-          r.request->end_prompt();
-          goes_on = false;
-          continue;
-        }
-        r.request->choose(logits, mask_);
-        goes_on = r.request->tell(position + 1);
-      }
-      r.computed += r.planned;
-      if (!goes_on) ended.push_back(&r);
-    }
-    running_.remove_if([&](Running& r) {
-      if (std::find(ended.begin(), ended.end(), &r) == ended.end()) return false;
-      engine_.cache().close_sequence(r.sequence);
-      return true;
-    });
+    for (auto& request : came) runner_.take(std::move(request));
+    for (const Ticket ticket : cancelled) runner_.cancel(ticket);
+    if (over) runner_.cancel_all();
+    return !draining || !runner_.idle();
   }
 
   Engine& engine_;
   SchedulerOptions options_;
   u32 running_max_;
-  // The scheduler's thread only.
-  std::vector<std::unique_ptr<LiveRequest>> waiting_;
-  std::list<Running> running_;
-  forward::Batch batch_;
-  std::vector<u32> mask_;
+  StepRunner runner_;  // the scheduler's thread only
   // Shared.
   mutable std::mutex mutex_;
   std::condition_variable wake_, drained_changed_;
   std::vector<std::unique_ptr<LiveRequest>> inbox_;
   std::unordered_set<Ticket> cancelled_;
-  SchedulerStats stats_;
+  SchedulerStats stats_;  // after the last step
+  f64 busy_seconds_ = 0, run_seconds_ = 0;
+  u64 refused_ = 0;
   Ticket tickets_ = 0;
   bool draining_ = false, drained_ = false, side_wanted_ = false;
   Clock::time_point drain_end_ = Clock::time_point::max();
@@ -292,7 +211,8 @@ Scheduler::~Scheduler() = default;
 
 Result<std::unique_ptr<Scheduler>> Scheduler::start(Engine& engine,
                                                     const SchedulerOptions& options) {
-  const u32 running_max = engine.scratch().logit_rows_max;
+  const u32 running_max =
+      std::min(engine.scratch().logit_rows_max, engine.cache().pool().sequences_max());
   return std::unique_ptr<Scheduler>(new Scheduler(std::make_unique<Loop>(
       engine, options,
       options.running_max ? std::min(options.running_max, running_max) : running_max)));

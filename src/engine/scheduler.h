@@ -26,7 +26,6 @@ struct SchedulerOptions {
   u32 running_max = 0;  // 0: as many as the engine has sequences and logit rows for
   f64 step_ms = 0;      // what a step may last while replies stream; 0: by the cost model
   bool prefix_cache = true;
-  f64 aging_seconds = 10;  // waiting so long counts as one step of priority
   std::shared_ptr<SideWork> side = nullptr;
 };
 

@@ -58,46 +58,24 @@ Result<KvCache> KvCache::make(const model::ModelSpec& spec, kernels::KvFormat fo
   const auto state_bytes = checked_mul(cache.state_floats_ * sizeof(f32), u64(sequences_max));
   if (!state_bytes) return fail("states of {} sequences are too large to address", sequences_max);
   TRY(cache.states_, HugeBuffer::allocate(*state_bytes));
-  cache.page_count_ = u32(pages);
-  cache.tables_.resize(sequences_max);
-  for (Table& table : cache.tables_) table.pages.reserve(pages);
-  for (u32 i = cache.page_count_; i > 0; --i) cache.free_.push_back(i - 1);
+  cache.pool_ = PagePool(u32(pages), sequences_max);
   return cache;
 }
 
 Result<u32> KvCache::open_sequence() {
-  for (u32 i = 0; i < tables_.size(); ++i) {
-    if (tables_[i].open) continue;
-    tables_[i].open = true;
-    return i;
-  }
-  return fail("all {} sequences of the cache are in use", tables_.size());
+  if (const auto sequence = pool_.open_sequence()) return *sequence;
+  return fail("all {} sequences of the cache are in use", pool_.sequences_max());
 }
 
-void KvCache::close_sequence(u32 sequence) {
-  truncate(sequence, 0);
-  tables_[sequence].open = false;
-}
+void KvCache::close_sequence(u32 sequence) { pool_.close_sequence(sequence); }
 
 Result<void> KvCache::reserve(u32 sequence, u32 length) {
-  std::vector<u32>& pages = tables_[sequence].pages;
-  while (u64(pages.size()) * kPageTokens < length) {
-    if (free_.empty())
-      return fail("the context is full: {} positions do not fit the {} of the key/value cache",
-                  length, tokens_max());
-    pages.push_back(free_.back());
-    free_.pop_back();
-  }
-  return {};
+  if (pool_.reserve(sequence, length)) return {};
+  return fail("the context is full: {} positions do not fit the {} of the key/value cache", length,
+              tokens_max());
 }
 
-void KvCache::truncate(u32 sequence, u32 length) {
-  std::vector<u32>& pages = tables_[sequence].pages;
-  while (pages.size() > divide_up(length, kPageTokens)) {
-    free_.push_back(pages.back());
-    pages.pop_back();
-  }
-}
+void KvCache::truncate(u32 sequence, u32 length) { pool_.truncate(sequence, length); }
 
 void KvCache::store_row(const f32* from, u32 n, u8* to) const {
   if (latent_format() == kernels::KvFormat::kF32) {

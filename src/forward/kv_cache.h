@@ -13,12 +13,12 @@
 #include <vector>
 
 #include "base/huge_buffer.h"
+#include "forward/page_pool.h"
 #include "kernels/kernels.h"
 #include "model/spec.h"
 
 namespace orrery::forward {
 
-inline constexpr u32 kPageTokens = 64;  // 8 pages a chunk of 512; 16 KiB of f16 a head of 64
 static_assert(kernels::kKeyChunk % kPageTokens == 0 && kPageTokens % kernels::kKeyTile == 0);
 
 class KvCache {
@@ -46,10 +46,12 @@ class KvCache {
   [[nodiscard]] u32 latent_element_bytes() const {
     return kernels::kv_value_bits(latent_format()) / 8;
   }
-  [[nodiscard]] u32 pages_free() const { return u32(free_.size()); }
-  [[nodiscard]] u64 tokens_max() const { return u64(page_count_) * kPageTokens; }
+  [[nodiscard]] u32 pages_free() const { return pool_.free(); }
+  [[nodiscard]] u64 tokens_max() const { return u64(pool_.count()) * kPageTokens; }
+  // Who has which page; for those that share pages between sequences.
+  [[nodiscard]] PagePool& pool() { return pool_; }
   [[nodiscard]] const std::vector<u32>& pages_of(u32 sequence) const {
-    return tables_[sequence].pages;
+    return pool_.pages_of(sequence);
   }
   // All layers of a page. With states a page alone is not enough to go on from.
   [[nodiscard]] std::span<u8> page_bytes(u32 page) const {
@@ -88,10 +90,6 @@ class KvCache {
   }
 
  private:
-  struct Table {
-    std::vector<u32> pages;  // reserved for all pages, so growing allocates nothing
-    bool open = false;
-  };
   struct Layer {
     u64 offset = 0;                         // bytes into a page
     u64 stride = 0;                         // bytes of one KV head's keys and values in a page
@@ -103,8 +101,7 @@ class KvCache {
   void add(const model::LatentAttention& a);
   void add(const model::DeltaNet& d);
   [[nodiscard]] u8* page(u32 sequence, u32 index, u32 layer) const {
-    return memory_.data() + u64(tables_[sequence].pages[index]) * page_bytes_ +
-           layers_[layer].offset;
+    return memory_.data() + u64(pool_.page(sequence, index)) * page_bytes_ + layers_[layer].offset;
   }
   [[nodiscard]] u8* row(u32 sequence, u32 position, u32 layer, u64 begin, u64 bytes) const {
     return page(sequence, position / kPageTokens, layer) + begin + position % kPageTokens * bytes;
@@ -113,10 +110,8 @@ class KvCache {
 
   kernels::KvFormat format_ = kernels::KvFormat::kF16;
   u64 page_bytes_ = 0, state_floats_ = 0;  // of all layers
-  u32 page_count_ = 0;
   std::vector<Layer> layers_;
-  std::vector<Table> tables_;
-  std::vector<u32> free_;
+  PagePool pool_;
   HugeBuffer memory_, states_;
 };
 

@@ -1,0 +1,89 @@
+// Schedule: which tokens of which requests make up the next step, and which pages they have.
+//
+// plan() takes one token of every reply that is being made, then pieces of prompts as long as the
+// step's time lasts; completed() takes note that the step was made. A request that finds no page is
+// helped by giving up cached texts, then by putting out the request that comes last, which later
+// computes its text again (or finds it in the cache). Numbers only: the scheduler runs it on an
+// engine, the simulation under a clock of its own.
+#pragma once
+
+#include <vector>
+
+#include "engine/prefix_tree.h"
+#include "engine/step_policy.h"
+
+namespace orrery::engine {
+
+struct ScheduleLimits {
+  u32 running_max = 1;
+  u32 batch_tokens_max = 512;
+  u32 logit_rows_max = 1;  // at least running_max
+  f64 step_seconds = 0;    // StepPolicy
+  bool prefix_cache = true;
+};
+
+struct StepPlan {
+  struct Run {
+    Job* job;
+    u32 begin, count;  // positions
+  };
+  struct Copy {
+    u32 from, to;  // pages
+  };
+  std::vector<Run> runs;      // the step's batch, in this order
+  std::vector<Copy> copies;   // to be made before, in this order
+  std::vector<Job*> started;  // that begin to run with this step
+  StepWork work;
+};
+
+class Schedule {
+ public:
+  Schedule(forward::PagePool& pool, const ScheduleLimits& limits);
+
+  void add(Job& job);  // waits
+  // Takes it out, whatever it is doing. What it has computed stays in the cache.
+  void remove(Job& job);
+
+  // The next step, valid until the next call. No runs: there is nothing to do, or what is to be
+  // done has more tokens than all pages hold.
+  [[nodiscard]] const StepPlan& plan();
+  // The step was made. Tokens that it chose are appended by the caller afterwards.
+  void completed(f64 seconds);
+
+  // What the cache knows of a job's text; counts as no use.
+  [[nodiscard]] PrefixTree::Match known_of(const Job& job);
+  [[nodiscard]] bool idle() const { return running_.empty() && waiting_.empty(); }
+  [[nodiscard]] const std::vector<Job*>& running() const { return running_; }
+  [[nodiscard]] const std::vector<Job*>& waiting() const { return waiting_; }
+  [[nodiscard]] const CostModel& cost() const { return cost_; }
+  [[nodiscard]] const PrefixTree& tree() const { return tree_; }
+  [[nodiscard]] u64 preemptions() const { return preemptions_; }
+
+ private:
+  [[nodiscard]] u32 pages_for(u32 tokens) const;
+  [[nodiscard]] u32 pages_promised() const;
+  [[nodiscard]] bool room_for(Job& job);
+  [[nodiscard]] bool start(Job& job);
+  void take_prefix(Job& job);
+  [[nodiscard]] Job* last_running() const;
+  [[nodiscard]] Job* best_prompt(const std::vector<Job*>& tried, bool waiting_too) const;
+  [[nodiscard]] bool reserve(Job& job, u32 length);
+  void make_way();
+  void plan_replies();
+  void plan_prompts();
+  void plan_run(Job& job, u32 count);
+  void keep_text(Job& job, bool tail);
+  void preempt(Job& job);
+
+  forward::PagePool* pool_;
+  ScheduleLimits limits_;
+  CostModel cost_;
+  StepPolicy policy_;
+  PrefixTree tree_;
+  std::vector<Job*> waiting_, running_;
+  StepPlan plan_;
+  u32 largest_ = 0;  // tokens of the largest step so far
+  u64 preemptions_ = 0;
+};
+
+}  // namespace orrery::engine
