@@ -1,65 +1,39 @@
-// The ladder of matrix × vector: from two loops over floats to the kernel, one idea a rung.
-//
-// All rungs multiply the same Q4_1 matrix (4 bits a weight, a scale and a min for each 32) by the
-// same vector and are checked against the first. Read them from the top; the program prints what
-// each is worth.
-#include <fmt/core.h>
+// The ladder of matrix x vector, one token's work: from two loops over floats to the kernel.
 #if defined(__x86_64__)
 #include <immintrin.h>
 #endif
 
 #include <algorithm>
-#include <chrono>
-#include <cmath>
 #include <cstring>
-#include <random>
-#include <vector>
 
-#include "base/half.h"
-#include "base/huge_buffer.h"
-#include "kernels/kernels.h"
+#include "ladder/ladder.h"
 
-namespace orrery::kernels {
+namespace orrery::ladder {
 namespace {
 
-constexpr u32 kRows = 1536, kCols = 576, kBlocks = kCols / 32, kFileBlock = 20;
-
-struct Problem {
-  std::vector<u8> file;     // [rows][blocks][d f16, m f16, 16 bytes of nibbles]
-  std::vector<f32> floats;  // [rows][cols], decoded
-  std::vector<f32> x;       // [cols]
-  HugeBuffer packed_memory, x_memory;
-  PackedMatrix packed;  // the layout of docs/formats/packed.md
-  Activations quantized;
-  Kernels kernels;
-};
-
-f32 half_at(const u8* from) {
-  u16 bits;
-  std::memcpy(&bits, from, 2);
-  return f32_from_f16(bits);
-}
+using kernels::kBlockDepth;
 
 // Rung 1: the definition. Every weight is a float of 4 bytes, and memory has to deliver them all.
-void floats(const Problem& p, f32* out) {
-  for (u32 row = 0; row < kRows; ++row) {
+void floats(const Weights& w, const Inputs& x, f32* out) {
+  for (u32 row = 0; row < w.rows; ++row) {
     f32 sum = 0;
-    for (u32 k = 0; k < kCols; ++k) sum += p.floats[row * kCols + k] * p.x[k];
+    for (u32 k = 0; k < w.cols; ++k) sum += w.floats[row * w.cols + k] * x.floats[k];
     out[row] = sum;
   }
 }
 
 // Rung 2: the file's 5 bits a weight, decoded on the way. Few bytes, but work for every single
 // weight.
-void decode_on_the_way(const Problem& p, f32* out) {
-  const u8* block = p.file.data();
-  for (u32 row = 0; row < kRows; ++row) {
+void decode_on_the_way(const Weights& w, const Inputs& x, f32* out) {
+  const u32 blocks = w.cols / 32;
+  const u8* block = w.file.data();
+  for (u32 row = 0; row < w.rows; ++row) {
     f32 sum = 0;
-    for (u32 b = 0; b < kBlocks; ++b, block += kFileBlock)
+    for (u32 b = 0; b < blocks; ++b, block += kFileBlock)
       for (u32 i = 0; i < 16; ++i) {
         const f32 d = half_at(block), m = half_at(block + 2);
-        sum += (d * f32(block[4 + i] & 15) + m) * p.x[32 * b + i];
-        sum += (d * f32(block[4 + i] >> 4) + m) * p.x[32 * b + 16 + i];
+        sum += (d * f32(block[4 + i] & 15) + m) * x.floats[32 * b + i];
+        sum += (d * f32(block[4 + i] >> 4) + m) * x.floats[32 * b + 16 + i];
       }
     out[row] = sum;
   }
@@ -67,17 +41,18 @@ void decode_on_the_way(const Problem& p, f32* out) {
 
 // Rung 3: quantise the vector as well. 32 products in integers, then one float step with the
 // scales; the min needs only the sum of the activations.
-void integers(const Problem& p, f32* out) {
-  const u8* block = p.file.data();
-  for (u32 row = 0; row < kRows; ++row) {
+void integers(const Weights& w, const Inputs& x, f32* out) {
+  const u32 blocks = w.cols / 32;
+  const u8* block = w.file.data();
+  for (u32 row = 0; row < w.rows; ++row) {
     f32 sum = 0;
-    for (u32 b = 0; b < kBlocks; ++b, block += kFileBlock) {
-      const i8* a = p.quantized.values + b / 8 * kBlockDepth + b % 8 * 32;
+    for (u32 b = 0; b < blocks; ++b, block += kFileBlock) {
+      const i8* a = x.quantized.values + b / 8 * kBlockDepth + b % 8 * 32;
       i32 dot = 0;
       for (u32 i = 0; i < 16; ++i)
         dot += (block[4 + i] & 15) * a[i] + (block[4 + i] >> 4) * a[16 + i];
-      sum += f32(dot) * (half_at(block) * p.quantized.scales[b]);
-      sum += half_at(block + 2) * p.quantized.scaled_sums[b];
+      sum += f32(dot) * (half_at(block) * x.quantized.scales[b]);
+      sum += half_at(block + 2) * x.quantized.scaled_sums[b];
     }
     out[row] = sum;
   }
@@ -85,15 +60,16 @@ void integers(const Problem& p, f32* out) {
 
 // Rung 4: 16 rows side by side. Lanes are rows, so nothing is ever summed across a register, the
 // scales of 16 rows come in one load, and the panel is a single stream. Still plain loops.
-void interleaved(const Problem& p, f32* out) {
-  for (u32 panel = 0; panel < p.packed.panels(); ++panel) {
-    const u8* block = p.packed.data + panel * p.packed.panel_bytes;
+void interleaved(const Weights& w, const Inputs& x, f32* out) {
+  const u32 blocks = w.cols / 32;
+  for (u32 panel = 0; panel < w.packed.panels(); ++panel) {
+    const u8* block = w.packed.data + panel * w.packed.panel_bytes;
     f32 sums[16] = {};
-    for (u32 b = 0; b < kBlocks; b += 8) {
-      const u32 grains = std::min(8u, kBlocks - b);
+    for (u32 b = 0; b < blocks; b += 8) {
+      const u32 grains = std::min(8u, blocks - b);
       const u8* data = block + 64 * grains;
       for (u32 j = 0; j < grains; ++j, data += 256) {
-        const i8* a = p.quantized.values + b / 8 * kBlockDepth + j * 32;
+        const i8* a = x.quantized.values + b / 8 * kBlockDepth + j * 32;
         i32 dots[16] = {};
         for (u32 i = 0; i < 4; ++i)
           for (u32 row = 0; row < 16; ++row)
@@ -103,9 +79,9 @@ void interleaved(const Problem& p, f32* out) {
             }
         for (u32 row = 0; row < 16; ++row) {
           sums[row] +=
-              f32(dots[row]) * (half_at(block + 32 * j + 2 * row) * p.quantized.scales[b + j]);
+              f32(dots[row]) * (half_at(block + 32 * j + 2 * row) * x.quantized.scales[b + j]);
           sums[row] +=
-              half_at(block + 32 * (grains + j) + 2 * row) * p.quantized.scaled_sums[b + j];
+              half_at(block + 32 * (grains + j) + 2 * row) * x.quantized.scaled_sums[b + j];
         }
       }
       block = data;
@@ -135,24 +111,25 @@ __attribute__((target("avx2"))) __m256i grain_of_8_rows(const u8* data, const i8
 }
 
 // Rung 5: the same loops with vector instructions.
-__attribute__((target("avx2,fma,f16c"))) void vectors(const Problem& p, f32* out) {
-  for (u32 panel = 0; panel < p.packed.panels(); ++panel) {
-    const u8* block = p.packed.data + panel * p.packed.panel_bytes;
+__attribute__((target("avx2,fma,f16c"))) void vectors(const Weights& w, const Inputs& x, f32* out) {
+  const u32 blocks = w.cols / 32;
+  for (u32 panel = 0; panel < w.packed.panels(); ++panel) {
+    const u8* block = w.packed.data + panel * w.packed.panel_bytes;
     __m256 sums[2] = {_mm256_setzero_ps(), _mm256_setzero_ps()};
-    for (u32 b = 0; b < kBlocks; b += 8) {
-      const u32 grains = std::min(8u, kBlocks - b);
+    for (u32 b = 0; b < blocks; b += 8) {
+      const u32 grains = std::min(8u, blocks - b);
       const u8* data = block + 64 * grains;
       for (u32 j = 0; j < grains; ++j, data += 256) {
-        const i8* a = p.quantized.values + b / 8 * kBlockDepth + j * 32;
+        const i8* a = x.quantized.values + b / 8 * kBlockDepth + j * 32;
         for (u32 half = 0; half < 2; ++half) {
           const __m256i dots = grain_of_8_rows(data + 32 * half, a);
           const auto* d = reinterpret_cast<const __m128i*>(block + 32 * j + 16 * half);
           const auto* m = reinterpret_cast<const __m128i*>(block + 32 * (grains + j) + 16 * half);
           const __m256 scale = _mm256_mul_ps(_mm256_cvtph_ps(_mm_loadu_si128(d)),
-                                             _mm256_set1_ps(p.quantized.scales[b + j]));
+                                             _mm256_set1_ps(x.quantized.scales[b + j]));
           sums[half] = _mm256_fmadd_ps(_mm256_cvtepi32_ps(dots), scale, sums[half]);
           sums[half] = _mm256_fmadd_ps(_mm256_cvtph_ps(_mm_loadu_si128(m)),
-                                       _mm256_set1_ps(p.quantized.scaled_sums[b + j]), sums[half]);
+                                       _mm256_set1_ps(x.quantized.scaled_sums[b + j]), sums[half]);
         }
       }
       block = data;
@@ -165,92 +142,36 @@ __attribute__((target("avx2,fma,f16c"))) void vectors(const Problem& p, f32* out
 
 // Rung 6: the kernel of src/kernels/generic: nibble products stay in 16 bits for all 32 k, so one
 // widening serves eight products, and the stream is prefetched.
-void kernel(const Problem& p, f32* out) {
-  p.kernels.matmul[u8(p.packed.layout)](p.packed, p.quantized, 0, p.packed.panels(), out, kRows,
-                                        false);
-}
-
-Result<Problem> make_problem() {
-  Problem p;
-  TRY(p.kernels, resolve_from_environment());
-  std::mt19937 random(1);
-  std::normal_distribution<f32> normal;
-  p.file.resize(kRows * kBlocks * kFileBlock);
-  for (u8& byte : p.file) byte = u8(random());
-  for (u64 at = 0; at < p.file.size(); at += kFileBlock) {
-    const u16 d = f16_from_f32(0.01f), m = f16_from_f32(-0.08f);
-    std::memcpy(&p.file[at], &d, 2);
-    std::memcpy(&p.file[at + 2], &m, 2);
-  }
-  p.floats.resize(kRows * kCols);
-  decode(Format::kQ4_1, p.file.data(), p.floats.size(), p.floats.data());
-  for (u32 k = 0; k < kCols; ++k) p.x.push_back(normal(random));
-  TRY(p.packed_memory, HugeBuffer::allocate(packed_bytes(Layout::kE4M, kRows, kCols)));
-  const u64 size = panel_bytes(Layout::kE4M, kCols);
-  p.packed = {Layout::kE4M, kRows, kCols, size, p.packed_memory.data()};
-  for (u32 panel = 0; panel < p.packed.panels(); ++panel) {
-    const u8* rows[kPanelRows];
-    for (u32 r = 0; r < kPanelRows; ++r)
-      rows[r] = p.file.data() + u64(panel * kPanelRows + r) * kBlocks * kFileBlock;
-    pack_panel(Format::kQ4_1, Layout::kE4M, rows, kCols, p.packed_memory.data() + panel * size);
-  }
-  const ActivationKind kind = activation_kind(Layout::kE4M);
-  TRY(p.x_memory, HugeBuffer::allocate(activation_bytes(kind, kCols, 1)));
-  p.quantized = place_activations(kind, kCols, 1, p.x_memory.data());
-  p.kernels.quantize(p.x.data(), kCols, p.quantized, 0, 1);
-  return p;
-}
-
-// The least time of many rounds: what the code can do when nobody interrupts it.
-f64 least_seconds(void (*rung)(const Problem&, f32*), const Problem& p, f32* out) {
-  f64 best = 1e30;
-  const auto start = std::chrono::steady_clock::now();
-  for (auto now = start; now - start < std::chrono::milliseconds(400);) {
-    const auto begin = now;
-    rung(p, out);
-    now = std::chrono::steady_clock::now();
-    best = std::min(best, std::chrono::duration<f64>(now - begin).count());
-  }
-  return best;
-}
-
-Result<void> climb() {
-  struct Step {
-    const char* name;
-    void (*run)(const Problem&, f32*);
-  };
-  std::vector<Step> steps = {{"1 floats", floats},
-                             {"2 decode on the way", decode_on_the_way},
-                             {"3 integers", integers},
-                             {"4 interleave 16 rows", interleaved}};
-#if defined(__x86_64__)
-  if (cpu_has(Isa::kAvx2)) steps.push_back({"5 vector instructions", vectors});
-#endif
-  steps.push_back({"6 the kernel", kernel});
-  TRY(const Problem p, make_problem());
-  std::vector<f32> expected(kRows), out(kRows);
-  floats(p, expected.data());
-  f64 first = 0, magnitude = 0;
-  for (f32 value : expected) magnitude += std::fabs(value) / kRows;
-  fmt::print("Q4_1 {} x {}, one thread, rung {}\n", kRows, kCols, name(p.kernels.isa));
-  for (const Step& step : steps) {
-    const f64 seconds = least_seconds(step.run, p, out.data());
-    if (first == 0) first = seconds;
-    f64 error = 0;
-    for (u32 row = 0; row < kRows; ++row)
-      error = std::max(error, f64(std::fabs(out[row] - expected[row])));
-    if (error > 0.1 * magnitude) return fail("rung '{}' is wrong by {}", step.name, error);
-    fmt::print("{:<24}{:>9.1f} us {:>7.1f} GOPS {:>7.1f} x\n", step.name, seconds * 1e6,
-               2.0 * kRows * kCols / seconds / 1e9, first / seconds);
-  }
-  return {};
+void kernel(const kernels::Kernels& kernels, const Weights& w, const Inputs& x, f32* out) {
+  kernels.matmul[u8(w.packed.layout)](w.packed, x.quantized, 0, w.packed.panels(), out, w.rows,
+                                      false);
 }
 
 }  // namespace
-}  // namespace orrery::kernels
 
-int main() {
-  const auto climbed = orrery::kernels::climb();
-  if (!climbed) fmt::print(stderr, "ladder_bench: {}\n", climbed.error().message);
-  return climbed ? 0 : 1;
+Result<Ladder> matrix_vector(const kernels::Kernels& kernels) {
+  constexpr u32 kRows = 1536, kCols = 576;
+  TRY(const auto w, make_weights(kRows, kCols, 1));
+  TRY(const auto x, make_inputs(kernels, kCols, 1));
+  const auto rung = [&](std::string_view name, std::string_view idea,
+                        void (*run)(const Weights&, const Inputs&, f32*)) {
+    return Rung{name, idea, [w, x, run](f32* out) { run(*w, *x, out); }};
+  };
+  Ladder ladder{"matrix_vector", "one token: Q4_1 1536 x 576", 2.0 * kRows * kCols, kRows, 0.1, {}};
+  ladder.rungs = {
+      rung("floats", "the definition; 4 bytes a weight, one long chain of additions", floats),
+      rung("decode on the way", "the file's 5 bits a weight, but work for each of them",
+           decode_on_the_way),
+      rung("integers", "quantise the vector too: one float step for each 32 products", integers),
+      rung("interleave 16 rows", "lanes are rows: no sum across a register", interleaved)};
+#if defined(__x86_64__)
+  if (kernels::cpu_has(kernels::Isa::kAvx2))
+    ladder.rungs.push_back(
+        rung("vector instructions", "32 products at once, widened after each", vectors));
+#endif
+  ladder.rungs.push_back({"the kernel", "sums stay in 16 bits for 32 k; the stream is prefetched",
+                          [w, x, kernels](f32* out) { kernel(kernels, *w, *x, out); }});
+  return ladder;
 }
+
+}  // namespace orrery::ladder
