@@ -217,6 +217,28 @@ def timings(server):
     expect(whole["timings"]["decode_ms"] > 0, "no time to decode")
 
 
+def prefixes(server):
+    """A prompt that begins like an earlier one says how much came from the cache, and why no more.
+    """
+    story = "Once there was a lighthouse keeper who counted ships. " * 30
+    def ask(question):
+        return ok(server.post(TEXT, {"prompt": story + question, "max_tokens": 2, "why": True,
+                                     "temperature": 0}))
+    first, again, other = ask("How many?"), ask("How many?"), ask("Who counted?")
+    expect(first["usage"]["prompt_tokens_details"]["cached_tokens"] == 0, f"{first['usage']}")
+    prompt = again["usage"]["prompt_tokens"]
+    expect(again["usage"]["prompt_tokens_details"]["cached_tokens"] == prompt - 1,
+           f"{again['usage']}")
+    expect(again["choices"][0]["text"] == first["choices"][0]["text"], "another reply")
+    why, cached = other["why"], other["usage"]["prompt_tokens_details"]["cached_tokens"]
+    expect(why["parted_at"] == cached == other["timings"]["cached_tokens"], f"{why}")
+    expect(0 < cached < other["usage"]["prompt_tokens"], f"{cached} cached")
+    expect("counted ships." in why["parted_before"] and "Who" in why["parted_here"]
+           and "How" in why["parted_cached"], f"{why}")
+    expect(sum(chunk["tokens"] for chunk in why["chunks"])
+           == other["usage"]["prompt_tokens"] - cached, f"{why}")
+
+
 def metrics(server):
     """/metrics is Prometheus text that counts."""
     def total():
@@ -379,6 +401,6 @@ def quiet_log(server):
 def tests(server):
     for test in (models_and_names, same_as_generate, stream_equals_whole, seeds, greedy_in_company,
                  stops, lengths, biases, logprobs, echo, token_prompts, round_trip, control_tokens,
-                 does_not_fit, warnings, timings, metrics, heads, chunked_request, own_pages, keys,
-                 refuses_to_start, drains, drain_ends, queue_full, quiet_log):
+                 does_not_fit, warnings, timings, prefixes, metrics, heads, chunked_request, own_pages,
+                 keys, refuses_to_start, drains, drain_ends, queue_full, quiet_log):
         yield test.__doc__, lambda t=test: t(server)
