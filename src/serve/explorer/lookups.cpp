@@ -147,8 +147,9 @@ Checked<void> Explorer::tile(const Request& request, const Answering& exchange) 
   ASK(const Query query, Query::parse(request.query));
   ASK(const SessionPointer session, find_session(query.text("session")));
   std::map<std::string_view, std::optional<u64>> given;
-  for (const std::string_view name : {"row0", "row1", "col0", "col1", "size"})
+  for (const std::string_view name : {"row0", "row1", "col0", "col1", "size"}) {
     ASK(given[name], query.number(name));
+  }
   ask_engine(exchange, [this, session, exchange, query, given]() -> Checked<void> {
     ASK(const LayerHead at, read_layer(query, engine_.model().spec, session->last_run));
     ASK(const u32 number, number_of(*session, {{"run", at.run}}));
