@@ -141,7 +141,8 @@ class Scheduler::Loop {
     while (receive()) {
       const auto begin = Clock::now();
       runner_.end_overdue();
-      if (!runner_.idle()) runner_.step();
+      // Who has begun no longer takes a place in the queue, even while its first step lasts.
+      if (!runner_.idle()) runner_.step([this] { publish(0); });
       publish(seconds_since(begin));
       go_aside();
     }

@@ -143,9 +143,10 @@ void StepRunner::fill_batch(const StepPlan& plan) {
   }
 }
 
-void StepRunner::step() {
+void StepRunner::step(const std::function<void()>& planned) {
   const StepPlan& plan = schedule_.plan();
   for (Job* job : plan.started) start(live(*job));
+  planned();
   if (plan.runs.empty()) {
     // Nothing that is left can ever run: all pages are too few for it.
     if (!requests_.empty())

@@ -26,8 +26,9 @@ class StepRunner {
   void cancel_all();
   // Ends those whose time is over.
   void end_overdue();
-  // One pass of the model, if there is anything to do.
-  void step();
+  // One pass of the model, if there is anything to do. `planned` is called when it is known who
+  // runs and who waits, before the pass.
+  void step(const std::function<void()>& planned);
 
   [[nodiscard]] bool idle() const { return requests_.empty(); }
   // What it knows of: counts of requests, pages and tokens; the rest is 0.
