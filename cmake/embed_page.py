@@ -32,11 +32,13 @@ def main():
         rows.append(f'    {{"{path.relative_to(dist).as_posix()}", "{TYPES[path.suffix]}",\n'
                     f'     "\\"{etag}\\"",\n     std::string_view({literal(packed)},\n'
                     f'     {len(packed)})}},\n')
-    body = "// Made by cmake/embed_page.py; do not edit.\n#include \"serve/explorer/page_files.h\"\n\n"
+    body = "// Made by cmake/embed_page.py; do not edit.\n"
+    body += "#include \"serve/explorer/page_files.h\"\n\n"
     body += "namespace orrery::serve {\n\n"
     if rows:
-        body += "namespace {\nconst PageFile kFiles[] = {\n" + "".join(rows) + "};\n}  // namespace\n\n"
-    body += "std::span<const PageFile> page_files() { return " + ("kFiles" if rows else "{}") + "; }\n\n"
+        body += "namespace {\nconst PageFile kFiles[] = {\n" + "".join(rows) + "};\n}\n\n"
+    what = "kFiles" if rows else "{}"
+    body += f"std::span<const PageFile> page_files() {{ return {what}; }}\n\n"
     body += "}  // namespace orrery::serve\n"
     if not out.exists() or out.read_text() != body:
         out.parent.mkdir(parents=True, exist_ok=True)

@@ -18,7 +18,7 @@ AttentionTile::AttentionTile(Engine& engine, StepWatcher& watcher, const TileReq
 
 void AttentionTile::add(u32 row, const forward::AttentionRow& values,
                         std::span<const u32> chosen) {
-  // Cell i begins at floor(i * height / rows), so row r is in cell ceil((r + 1) * rows / height) - 1.
+  // Cell i begins at floor(i * height / rows), so row r is in cell ceil((r + 1) rows / height) - 1.
   const auto cell = [](u32 at, u32 cells, u32 length) {
     return u32(divide_up((u64(at) + 1) * cells, u64(length)) - 1);
   };

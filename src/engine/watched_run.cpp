@@ -89,6 +89,7 @@ void WatchedRun::pause() {
 void WatchedRun::resume(std::optional<u32> tokens_max) {
   if (tokens_max) request_.tokens_max = *tokens_max;
   steps_ = 0;
+  reply_begin_ = {};
   finish_.clear();
   error_.clear();
   state_ = RunState::kQueued;
@@ -335,6 +336,8 @@ void WatchedRun::take(SeenToken token, const OnStep& on_step) {
   describe(token, id);
   tokens_.push_back(id);
   ++reply_count_;
+  if (reply_begin_ == Clock::time_point()) reply_begin_ = Clock::now();
+  wall_seconds_ = seconds_since(reply_begin_);
   told_ = u32(tokens_.size());
   reply_text_ += token.text;
   StepSeen seen{.position = u32(tokens_.size()) - 1};

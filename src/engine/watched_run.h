@@ -7,6 +7,7 @@
 // threads, sessions, frames.
 #pragma once
 
+#include <chrono>
 #include <functional>
 #include <memory>
 
@@ -92,6 +93,8 @@ class WatchedRun {
   [[nodiscard]] f64 prompt_seconds() const { return prompt_seconds_; }
   [[nodiscard]] f64 reply_seconds() const { return reply_seconds_; }
   [[nodiscard]] u32 reply_count() const { return reply_count_; }
+  // From the first token of the reply, or of what a resume added, to the last.
+  [[nodiscard]] f64 wall_seconds() const { return wall_seconds_; }
 
  private:
   [[nodiscard]] Result<void> advance_checked(const WatchOptions& options, const OnStep& on_step);
@@ -129,7 +132,8 @@ class WatchedRun {
   std::vector<f32> weights_;  // [vocab]
   forward::Batch batch_;
   u32 next_layer_ = 0;  // whose statistics come next
-  f64 prompt_seconds_ = 0, reply_seconds_ = 0;
+  f64 prompt_seconds_ = 0, reply_seconds_ = 0, wall_seconds_ = 0;
+  std::chrono::steady_clock::time_point reply_begin_ = {};
   f64 stat_seconds_ = 0, residual_seconds_ = 0;  // what they cost the last time
   f32 forward_ms_ = kUnknown, observer_ms_ = kUnknown;
 };

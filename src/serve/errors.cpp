@@ -1,5 +1,6 @@
 #include "serve/errors.h"
 
+#include <algorithm>
 #include <exception>
 
 namespace orrery::serve {
@@ -95,8 +96,11 @@ std::string_view openai_type(u32 status) {
 // The codes of docs/formats/feed.md; what other rooms of the server say becomes one of them.
 std::string explorer_code(const ApiError& error) {
   if (error.code == "context_length_exceeded") return "does_not_fit";
-  if (!error.code.empty() && !error.code.starts_with("invalid_") && error.code != "model_not_found")
-    return error.code;
+  constexpr std::string_view kOwn[] = {
+      "explorer_off",  "no_such_session", "no_such_run", "unknown_channel", "not_applicable",
+      "not_built",     "not_found",       "too_many",    "busy",            "wrong_state",
+      "too_expensive", "does_not_fit"};
+  if (std::find(std::begin(kOwn), std::end(kOwn), error.code) != std::end(kOwn)) return error.code;
   switch (error.status) {
     case 401:
     case 403:

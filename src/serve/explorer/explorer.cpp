@@ -36,7 +36,8 @@ Json status_json(u32 number, const SessionRun& r) {
           {"finish", or_null(std::string(run.finish()))},
           {"error", or_null(run.error())},
           {"prompt_ms", has_reply ? Json(1000 * run.prompt_seconds()) : Json(nullptr)},
-          {"reply_ms", has_reply ? Json(1000 * run.reply_seconds()) : Json(nullptr)}};
+          {"reply_ms", has_reply ? Json(1000 * run.reply_seconds()) : Json(nullptr)},
+          {"wall_ms", has_reply ? Json(1000 * run.wall_seconds()) : Json(nullptr)}};
 }
 
 }  // namespace
