@@ -68,8 +68,8 @@ void write_log(const serve::LogLine& line) {
 void print_start(const serve::Server& server, const serve::ModelHost& host, const Flags& flags) {
   const Style& s = out_style();
   if (flags.explorer)
-    print(fmt::format("{0}Explorer{1}  {0}{2}/explorer/{1}\n", s.strong, s.reset,
-                      server.address()));
+    print(
+        fmt::format("{0}Explorer{1}  {0}{2}/explorer/{1}\n", s.strong, s.reset, server.address()));
   std::string names = host.id;
   for (const std::string& alias : host.aliases) names += ", " + alias;
   print(fmt::format(

@@ -36,7 +36,7 @@ class Server:
         self.url = None
         while not self.url:
             line = self.process.stdout.readline()
-            found = re.search(r"http://127\.0\.0\.1:\d+", line)
+            found = re.search(r"http://\S+?:\d+", line)
             self.url = found and found[0]
             if not line:
                 sys.exit("the server did not start")

@@ -29,61 +29,53 @@ Json rope_json(const model::Rope& rope) {
 
 Json attention_json(const model::Attention& attention) {
   return std::visit(
-      Overload{[](const model::GroupedAttention& a) -> Json {
-                 return {{"kind", "grouped"},
-                         {"heads", a.heads},
-                         {"kv_heads", a.kv_heads},
-                         {"head_dim", a.head_dim},
-                         {"window", a.window},
-                         {"chunk", a.chunk},
-                         {"rope", a.rope},
-                         {"qk_norm", a.qk_norm != model::QkNorm::kNone},
-                         {"sinks", a.sinks},
-                         {"gate", a.gate},
-                         {"bias", a.qkv_bias}};
-               },
-               [](const model::LatentAttention& a) -> Json {
-                 return {{"kind", "latent"},
-                         {"heads", a.heads},
-                         {"query_rank", a.query_rank},
-                         {"kv_rank", a.kv_rank},
-                         {"nope_dim", a.nope_dim},
-                         {"rope_dim", a.rope_dim},
-                         {"value_dim", a.value_dim},
-                         {"indexer_keys", a.indexer.heads ? a.indexer.keys_max : 0},
-                         {"bias", a.bias}};
-               },
-               [](const model::DeltaNet& d) -> Json {
-                 return {{"kind", "delta"},
-                         {"key_heads", d.key_heads},
-                         {"value_heads", d.value_heads},
-                         {"key_dim", d.key_dim},
-                         {"value_dim", d.value_dim},
-                         {"conv_width", d.conv_width}};
-               }},
+      Overload{
+          [](const model::GroupedAttention& a) -> Json {
+            return {{"kind", "grouped"},      {"heads", a.heads},
+                    {"kv_heads", a.kv_heads}, {"head_dim", a.head_dim},
+                    {"window", a.window},     {"chunk", a.chunk},
+                    {"rope", a.rope},         {"qk_norm", a.qk_norm != model::QkNorm::kNone},
+                    {"sinks", a.sinks},       {"gate", a.gate},
+                    {"bias", a.qkv_bias}};
+          },
+          [](const model::LatentAttention& a) -> Json {
+            return {{"kind", "latent"},
+                    {"heads", a.heads},
+                    {"query_rank", a.query_rank},
+                    {"kv_rank", a.kv_rank},
+                    {"nope_dim", a.nope_dim},
+                    {"rope_dim", a.rope_dim},
+                    {"value_dim", a.value_dim},
+                    {"indexer_keys", a.indexer.heads ? a.indexer.keys_max : 0},
+                    {"bias", a.bias}};
+          },
+          [](const model::DeltaNet& d) -> Json {
+            return {
+                {"kind", "delta"},      {"key_heads", d.key_heads}, {"value_heads", d.value_heads},
+                {"key_dim", d.key_dim}, {"value_dim", d.value_dim}, {"conv_width", d.conv_width}};
+          }},
       attention);
 }
 
 Json ffn_json(const model::Ffn& ffn) {
   return std::visit(
-      Overload{[](const model::DenseFfn& f) -> Json {
-                 return {{"kind", "dense"}, {"width", f.width}};
-               },
-               [](const model::ExpertFfn& f) -> Json {
-                 const model::Router& r = f.router;
-                 return {{"kind", "experts"},
-                         {"experts", f.experts},
-                         {"active", f.active},
-                         {"width", f.width},
-                         {"shared_width", f.shared_width},
-                         {"shared_gate", f.shared_gate},
-                         {"score", r.score == model::Router::Score::kSoftmax ? "softmax" : "sigmoid"},
-                         {"groups", r.groups},
-                         {"groups_kept", r.groups_kept},
-                         {"selection_bias", r.selection_bias},
-                         {"renormalize", r.renormalize},
-                         {"scale", r.scale}};
-               }},
+      Overload{
+          [](const model::DenseFfn& f) -> Json { return {{"kind", "dense"}, {"width", f.width}}; },
+          [](const model::ExpertFfn& f) -> Json {
+            const model::Router& r = f.router;
+            return {{"kind", "experts"},
+                    {"experts", f.experts},
+                    {"active", f.active},
+                    {"width", f.width},
+                    {"shared_width", f.shared_width},
+                    {"shared_gate", f.shared_gate},
+                    {"score", r.score == model::Router::Score::kSoftmax ? "softmax" : "sigmoid"},
+                    {"groups", r.groups},
+                    {"groups_kept", r.groups_kept},
+                    {"selection_bias", r.selection_bias},
+                    {"renormalize", r.renormalize},
+                    {"scale", r.scale}};
+          }},
       ffn);
 }
 
@@ -278,14 +270,14 @@ class Blocks {
 };
 
 Json totals_json(const model::ModelSpec& spec, const model::Model* loaded, kernels::KvFormat kv) {
-  return {{"parameters", model::parameter_count(spec)},
-          {"active_parameters", model::active_parameter_count(spec)},
-          {"weights_bytes",
-           loaded ? loaded->weights_bytes : plan::weights_bytes(spec, Format::kBF16)},
-          {"kv_bytes_per_token", plan::kv_bytes_per_token(spec, kv)},
-          {"state_bytes", plan::state_bytes_per_sequence(spec)},
-          {"flops_per_token", plan::operations_per_token(spec, kFlopsAt)},
-          {"flops_at", kFlopsAt}};
+  return {
+      {"parameters", model::parameter_count(spec)},
+      {"active_parameters", model::active_parameter_count(spec)},
+      {"weights_bytes", loaded ? loaded->weights_bytes : plan::weights_bytes(spec, Format::kBF16)},
+      {"kv_bytes_per_token", plan::kv_bytes_per_token(spec, kv)},
+      {"state_bytes", plan::state_bytes_per_sequence(spec)},
+      {"flops_per_token", plan::operations_per_token(spec, kFlopsAt)},
+      {"flops_at", kFlopsAt}};
 }
 
 // What was loaded, in 64 bits (FNV-1a): enough to see that a recording belongs to another model.

@@ -49,8 +49,7 @@ std::vector<f32> choice_bias(const ExpertFfn& f, model::Vector own, const Change
   std::vector<f32> bias(f.experts, 0.0f);
   if (own) std::copy_n(own, f.experts, bias.begin());
   for (const DroppedExpert& d : change.dropped)
-    if (!d.layer || *d.layer == layer)
-      bias[d.expert] = -std::numeric_limits<f32>::infinity();
+    if (!d.layer || *d.layer == layer) bias[d.expert] = -std::numeric_limits<f32>::infinity();
   return bias;
 }
 
@@ -102,8 +101,8 @@ struct Trial {
       for (; next <= last && batch.size() < tokens_max && rows < scratch.logit_rows_max; ++next) {
         const bool wanted = next >= first;
         rows += wanted;
-        batch.tokens.push_back({run.tokens()[next], sequence, next, wanted,
-                                std::max(run.prompt_count(), next + 1)});
+        batch.tokens.push_back(
+            {run.tokens()[next], sequence, next, wanted, std::max(run.prompt_count(), next + 1)});
       }
       CHECK_OK(forward::check(model, batch, scratch));
       CHECK_OK(engine.cache().reserve(sequence, next));
@@ -112,8 +111,7 @@ struct Trial {
       forward::forward(model, engine.kernels(), batch, engine.cache(), scratch, engine.team(), off);
       seconds += std::chrono::duration<f64>(Clock::now() - start).count();
       for (u32 i = 0; i < rows; ++i)
-        on_logits(next - rows + i,
-                  std::span<const f32>(scratch.logits + u64(i) * vocab, vocab));
+        on_logits(next - rows + i, std::span<const f32>(scratch.logits + u64(i) * vocab, vocab));
     }
     return seconds;
   }

@@ -15,8 +15,8 @@
 namespace orrery::engine {
 
 inline constexpr u32 kWatchedCandidates = 20;
-inline constexpr u32 kTopKeys = 16;    // of a head, on pause
-inline constexpr u32 kSinkKeys = 4;    // the first keys, whose mass is told apart (Xiao et al. 2023)
+inline constexpr u32 kTopKeys = 16;  // of a head, on pause
+inline constexpr u32 kSinkKeys = 4;  // the first keys, whose mass is told apart (Xiao et al. 2023)
 inline constexpr u32 kRecentKeys = 64;
 inline constexpr f32 kUnknown = std::numeric_limits<f32>::quiet_NaN();
 

@@ -176,7 +176,8 @@ class Scheduler::Loop {
     bool draining = false, over = false;
     {
       std::unique_lock lock(mutex_);
-      if (runner_.idle()) wake_.wait(lock, [&] { return !inbox_.empty() || draining_ || side_wanted_; });
+      if (runner_.idle())
+        wake_.wait(lock, [&] { return !inbox_.empty() || draining_ || side_wanted_; });
       came.swap(inbox_);
       stats_.waiting += u32(came.size());
       cancelled.swap(cancelled_);

@@ -50,8 +50,8 @@ u32 values_max(const model::ModelSpec& spec) {
   u64 most = spec.dim;
   for (const model::LayerSpec& layer : spec.layers) {
     const u64 heads = forward::row_heads(layer);
-    most = std::max({most, heads * forward::row_query_dim(layer),
-                     heads * forward::row_value_dim(layer)});
+    most = std::max(
+        {most, heads * forward::row_query_dim(layer), heads * forward::row_value_dim(layer)});
     if (const auto* f = std::get_if<model::ExpertFfn>(&layer.ffn))
       most = std::max<u64>(most, f->experts);
     if (const auto* a = std::get_if<model::LatentAttention>(&layer.attention))
@@ -156,8 +156,8 @@ u32 StepWatcher::queries_max() const {
 Result<std::vector<StepWatcher::RowQuery>> StepWatcher::queries(const forward::Batch& batch,
                                                                 u32 layer) {
   std::vector<RowQuery> rows(batch.size());
-  engine_->watch(&tap_, {.points = bit(Point::kQuery) | bit(Point::kIndexChoice),
-                         .rows = trace::Rows::kAll});
+  engine_->watch(
+      &tap_, {.points = bit(Point::kQuery) | bit(Point::kIndexChoice), .rows = trace::Rows::kAll});
   const auto passed = engine_->pass(batch);
   engine_->watch(nullptr, {});
   while (ring_.read(event_)) {
@@ -243,8 +243,8 @@ std::vector<forward::AttentionRow> StepWatcher::rows(u32 layer, u32 begin, u32 c
   std::vector<forward::AttentionRow> rows(count);
   // An indexer that reuses a choice has the one of the layer before it.
   std::span<const u32> chosen;
-  if (const auto* a = std::get_if<model::LatentAttention>(
-          &engine_->model().spec.layers[layer].attention);
+  if (const auto* a =
+          std::get_if<model::LatentAttention>(&engine_->model().spec.layers[layer].attention);
       a && a->indexer.heads && position_ >= a->indexer.keys_max)
     chosen = chosen_[layer];
   forward::attention_rows({engine_->model(), engine_->kernels(), engine_->cache(), sequence_, layer,
@@ -255,7 +255,8 @@ std::vector<forward::AttentionRow> StepWatcher::rows(u32 layer, u32 begin, u32 c
 
 // Values are read for one head a time, another each time, unless all are to be checked.
 LayerStat StepWatcher::stat(u32 layer, bool check_all) {
-  const u32 heads = heads_of(layer), dim = forward::row_value_dim(engine_->model().spec.layers[layer]);
+  const u32 heads = heads_of(layer),
+            dim = forward::row_value_dim(engine_->model().spec.layers[layer]);
   LayerStat stat{.layer = layer};
   const std::vector<forward::AttentionRow> all = rows(layer, 0, heads, check_all);
   stat.sparse = !chosen_[layer].empty();
@@ -283,8 +284,8 @@ LayerTop StepWatcher::top(u32 layer) {
     top.keys = u32(row.weights.size());
     std::vector<LayerTop::Key> keys;
     for (u64 i = 0; i < row.weights.size(); ++i)
-      keys.push_back({chosen_[layer].empty() ? row.first + u32(i) : chosen_[layer][i],
-                      row.weights[i]});
+      keys.push_back(
+          {chosen_[layer].empty() ? row.first + u32(i) : chosen_[layer][i], row.weights[i]});
     const u64 count = std::min<u64>(kTopKeys, keys.size());
     std::partial_sort(keys.begin(), keys.begin() + i64(count), keys.end(),
                       [](const auto& a, const auto& b) {

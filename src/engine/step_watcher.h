@@ -61,10 +61,10 @@ class StepWatcher {
   trace::TapOn tap_;
   trace::Event event_;
   Residual residual_;
-  u32 sequence_ = 0, position_ = 0;         // of the last token
-  std::vector<std::vector<f32>> queries_;   // [layers] of it
-  std::vector<std::vector<f32>> outputs_;   // [layers]
-  std::vector<std::vector<u32>> chosen_;    // [layers]
+  u32 sequence_ = 0, position_ = 0;        // of the last token
+  std::vector<std::vector<f32>> queries_;  // [layers] of it
+  std::vector<std::vector<f32>> outputs_;  // [layers]
+  std::vector<std::vector<u32>> chosen_;   // [layers]
   u32 check_head_ = 0;
 };
 

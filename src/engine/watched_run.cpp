@@ -132,6 +132,13 @@ PassWants WatchedRun::wants(const WatchOptions& options, bool decoding) const {
   return wants;
 }
 
+void WatchedRun::fill_batch(u32 count, bool all_rows) {
+  batch_.tokens.clear();
+  for (u32 i = computed_; i < computed_ + count; ++i)
+    batch_.tokens.push_back({tokens_[i], sequence(), i, all_rows || i + 1 == tokens_.size(),
+                             std::max(prompt_count_, i + 1)});
+}
+
 Result<void> WatchedRun::advance_checked(const WatchOptions& options, const OnStep& on_step) {
   CHECK_OK(open());
   const u32 open_tokens = u32(tokens_.size()) - computed_;
@@ -147,11 +154,7 @@ Result<void> WatchedRun::advance_checked(const WatchOptions& options, const OnSt
   u32 count = std::min({open_tokens, kChunk, engine_->scratch().tokens_max,
                         watcher_->tokens_max(pass_wants, all_rows)});
   if (all_rows) count = std::min(count, engine_->scratch().logit_rows_max);
-  batch_.tokens.clear();
-  for (u32 i = 0; i < count; ++i)
-    batch_.tokens.push_back({tokens_[computed_ + i], sequence(), computed_ + i,
-                             all_rows || i + 1 == open_tokens,
-                             std::max(prompt_count_, computed_ + i + 1)});
+  fill_batch(count, all_rows);
   const auto start = Clock::now();
   CHECK_OK(watcher_->pass(batch_, pass_wants, seen_));
   const f64 forward_seconds = seconds_since(start);
@@ -191,8 +194,7 @@ Result<void> WatchedRun::advance_checked(const WatchOptions& options, const OnSt
   SeenToken token{.kind = TokenKind::kReply};
   const u32 row = u32(engine_->scratch().logit_rows.size()) - 1;
   const u32 vocab = engine_->model().spec.vocab;
-  CHECK_OK(
-      choose({engine_->scratch().logits + u64(row) * vocab, vocab}, options.token, token));
+  CHECK_OK(choose({engine_->scratch().logits + u64(row) * vocab, vocab}, options.token, token));
   observer_seconds += seconds_since(choosing);
   if (decoding) {
     reply_seconds_ += forward_seconds;
@@ -228,8 +230,8 @@ void WatchedRun::look(const WatchOptions& options, const OnStep& on_step) {
   const u32 position = computed_ - 1;
   batch_.tokens.clear();
   // The same token at the same place: its keys and values are written again, with the same bits.
-  batch_.tokens.push_back({tokens_[position], sequence(), position, true,
-                           std::max(prompt_count_, position + 1)});
+  batch_.tokens.push_back(
+      {tokens_[position], sequence(), position, true, std::max(prompt_count_, position + 1)});
   const bool attention = options.stat || options.top || (options.row && !options.pinned.empty());
   const PassWants all{.residual = options.residual,
                       .route = options.route || options.route_full_on_pause,
@@ -254,8 +256,8 @@ Result<void> WatchedRun::revisit(u32 position) {
   if (!sequence_ || position >= computed_) return fail("position {} is not in the cache", position);
   if (!engine_->cache().rewinds()) return fail("this model keeps states, which know no way back");
   batch_.tokens.clear();
-  batch_.tokens.push_back({tokens_[position], sequence(), position, true,
-                           std::max(prompt_count_, position + 1)});
+  batch_.tokens.push_back(
+      {tokens_[position], sequence(), position, true, std::max(prompt_count_, position + 1)});
   return watcher_->pass(batch_, {.attention = true}, seen_);
 }
 
@@ -321,8 +323,8 @@ Result<SeenToken> WatchedRun::resample(u32 position, const forward::SamplerSetti
   if (position + 1 >= prompt_count_ && index < uniforms_.size() && !std::isnan(uniforms_[index]))
     sampler.fix_uniform(uniforms_[index]);
   SeenToken token{.kind = TokenKind::kReply};
-  CHECK_OK(draw(sampler, {engine_->scratch().logits, vocab},
-                {tokens_.data(), u64(position) + 1}, token));
+  CHECK_OK(draw(sampler, {engine_->scratch().logits, vocab}, {tokens_.data(), u64(position) + 1},
+                token));
   const text::Tokenizer* tokenizer = engine_->tokenizer();
   token.special = tokenizer && tokenizer->is_special(token.id);
   if (tokenizer) token.bytes = tokenizer->token_bytes(token.id);

@@ -26,7 +26,7 @@ struct WatchOptions {
   bool kv = true, residual = true;
   bool route_full_on_pause = true;
   std::vector<HeadRef> pinned = {};  // for `row`
-  u32 thin = 0;                 // 0 to 4: how much is left out because a viewer is slow
+  u32 thin = 0;                      // 0 to 4: how much is left out because a viewer is slow
 };
 
 struct RunRequest {
@@ -97,6 +97,8 @@ class WatchedRun {
   [[nodiscard]] f64 wall_seconds() const { return wall_seconds_; }
 
  private:
+  // The next `count` tokens; logits after the last of all, or after each.
+  void fill_batch(u32 count, bool all_rows);
   [[nodiscard]] Result<void> advance_checked(const WatchOptions& options, const OnStep& on_step);
   [[nodiscard]] Result<void> open();
   [[nodiscard]] PassWants wants(const WatchOptions& options, bool decoding) const;

@@ -81,9 +81,10 @@ void widen_tile(KvFormat format, const u8* tile, u32 dim, f32* to) {
     const u8* data = tile + 2 * kKeyTile;
     for (u32 i = 0; i < count; ++i)
       for (u32 lane = 0; lane < kKeyTile; ++lane) {
-        const u8 byte = format == KvFormat::kQ8 ? data[i * kKeyTile + lane]
-                                                : data[i / 2 * kKeyTile + lane];
-        const i32 q = format == KvFormat::kQ8 ? i32(i8(byte)) : i32(i % 2 ? byte >> 4 : byte & 15) - 8;
+        const u8 byte =
+            format == KvFormat::kQ8 ? data[i * kKeyTile + lane] : data[i / 2 * kKeyTile + lane];
+        const i32 q =
+            format == KvFormat::kQ8 ? i32(i8(byte)) : i32(i % 2 ? byte >> 4 : byte & 15) - 8;
         to[(first + i) * kKeyTile + lane] = f32(q) * half_at(tile + 2 * lane);
       }
     tile += kernels::key_tile_bytes(format, count);
@@ -96,7 +97,8 @@ void widen_row(KvFormat format, const u8* row, u32 dim, f32* to) {
   const u8* scales = row + u64(dim) * kernels::kv_value_bits(format) / 8;
   for (u32 d = 0; d < dim; ++d) {
     const u8 byte = format == KvFormat::kQ8 ? row[d] : row[d / 16 * 8 + d % 8];
-    const i32 q = format == KvFormat::kQ8 ? i32(i8(byte)) : i32(d % 16 >= 8 ? byte >> 4 : byte & 15) - 8;
+    const i32 q =
+        format == KvFormat::kQ8 ? i32(i8(byte)) : i32(d % 16 >= 8 ? byte >> 4 : byte & 15) - 8;
     to[d] = f32(q) * half_at(scales + d / kKvGroup * 2);
   }
 }

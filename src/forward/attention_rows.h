@@ -25,10 +25,10 @@ struct RowsAt {
 };
 
 struct AttentionRow {
-  u32 first = 0;               // position of weights[0], where nothing was chosen
-  std::vector<f32> weights;    // [visible keys]
-  f32 null_mass = 0;           // what a learned sink took
-  std::vector<f32> read;       // [value_dim] the row times the values; empty unless asked for
+  u32 first = 0;             // position of weights[0], where nothing was chosen
+  std::vector<f32> weights;  // [visible keys]
+  f32 null_mass = 0;         // what a learned sink took
+  std::vector<f32> read;     // [value_dim] the row times the values; empty unless asked for
   [[nodiscard]] f32 sum() const;
 };
 

@@ -15,9 +15,9 @@ void route(const model::ExpertFfn& f, f32* scores, const f32* selection_bias, u3
 
 // Why a token was routed as it was, for those who watch.
 struct RouteReason {
-  f32 margin = 0;          // of the last chosen above the best that was not and could have been
-  std::vector<f32> biased; // [experts] what the choice goes by; empty without a selection bias
-  std::vector<u8> kept;    // [groups] whether a group may be chosen from; empty with one group
+  f32 margin = 0;           // of the last chosen above the best that was not and could have been
+  std::vector<f32> biased;  // [experts] what the choice goes by; empty without a selection bias
+  std::vector<u8> kept;     // [groups] whether a group may be chosen from; empty with one group
 };
 // `scores` [experts] are the router's scores, `chosen` [active] what route() made of them.
 [[nodiscard]] RouteReason reason_of(const model::ExpertFfn& f, const f32* scores,

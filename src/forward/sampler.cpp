@@ -80,9 +80,15 @@ void exp_block(const f32 (&x)[kBlock], f32 (&out)[kBlock]) {
 }  // namespace
 
 std::string_view name(SamplerStage stage) {
-  constexpr std::string_view kNames[kSamplerStageCount] = {
-      "raw",   "repetition_penalty", "presence_penalty", "frequency_penalty", "temperature",
-      "top_k", "top_p",              "min_p",            "typical_p"};
+  constexpr std::string_view kNames[kSamplerStageCount] = {"raw",
+                                                           "repetition_penalty",
+                                                           "presence_penalty",
+                                                           "frequency_penalty",
+                                                           "temperature",
+                                                           "top_k",
+                                                           "top_p",
+                                                           "min_p",
+                                                           "typical_p"};
   return kNames[u8(stage)];
 }
 

@@ -70,13 +70,13 @@ struct SamplerRecord {
   };
   struct Watched {
     i32 id = 0;
-    f32 probability = 0;              // after the chain
-    f64 bar_begin = 0;                // where its part of the bar begins; the bar is in order of ids
-    u32 dropped_by = kDroppedNever;   // index into stages
+    f32 probability = 0;             // after the chain
+    f64 bar_begin = 0;               // where its part of the bar begins; the bar is in order of ids
+    u32 dropped_by = kDroppedNever;  // index into stages
   };
-  std::vector<Watched> watched;  // the caller fills in the ids, the sampler the rest
-  std::vector<Stage> stages;     // those that were active, in order, after kRaw
-  f64 uniform = 0;               // the number drawn from [0, 1); NaN: greedy
+  std::vector<Watched> watched;    // the caller fills in the ids, the sampler the rest
+  std::vector<Stage> stages;       // those that were active, in order, after kRaw
+  f64 uniform = 0;                 // the number drawn from [0, 1); NaN: greedy
   f64 bar_begin = 0, bar_end = 1;  // of the token that it fell on
   f32 probability = 1;             // of that token, after the chain
 };

@@ -96,10 +96,10 @@ std::string_view openai_type(u32 status) {
 // The codes of docs/formats/feed.md; what other rooms of the server say becomes one of them.
 std::string explorer_code(const ApiError& error) {
   if (error.code == "context_length_exceeded") return "does_not_fit";
-  constexpr std::string_view kOwn[] = {
-      "explorer_off",  "no_such_session", "no_such_run", "unknown_channel", "not_applicable",
-      "not_built",     "not_found",       "too_many",    "busy",            "wrong_state",
-      "too_expensive", "does_not_fit"};
+  constexpr std::string_view kOwn[] = {"explorer_off",    "no_such_session", "no_such_run",
+                                       "unknown_channel", "not_applicable",  "not_built",
+                                       "not_found",       "too_many",        "busy",
+                                       "wrong_state",     "too_expensive",   "does_not_fit"};
   if (std::find(std::begin(kOwn), std::end(kOwn), error.code) != std::end(kOwn)) return error.code;
   switch (error.status) {
     case 401:
@@ -147,9 +147,8 @@ Json error_json(Style style, const ApiError& error) {
   const Json none = nullptr;
   const auto or_null = [&](const std::string& text) { return text.empty() ? none : Json(text); };
   if (style == Style::kExplorer)
-    return {{"code", explorer_code(error)},
-            {"message", error.message},
-            {"hint", or_null(error.param)}};
+    return {
+        {"code", explorer_code(error)}, {"message", error.message}, {"hint", or_null(error.param)}};
   if (style == Style::kOllama) return {{"error", error.message}};
   if (style == Style::kAnthropic)
     return {{"type", "error"},

@@ -142,7 +142,8 @@ def resume_by_sequence(server):
 def slow_reader(server):
     """A viewer that stops reading: the run ends as fast, and the reader learns what it lost."""
     viewer = Viewer(server)
-    viewer.post("subscribe", {"channels": ["token", "route", "kv", "attn.row", "resid", "attn.stat"],
+    channels = ["token", "route", "kv", "attn.row", "resid", "attn.stat"]
+    viewer.post("subscribe", {"channels": channels,
                               "heads": [{"layer": 0, "head": h} for h in range(4)]})
     stream = viewer.stream(form="binary", receive=4096)
     stream.more()
@@ -167,7 +168,7 @@ def slow_reader(server):
     stream.close()
     tokens = 30 * 240
     expect(seconds < 60, f"{tokens} tokens took {seconds:.1f} s")
-    expect(gap is not None or thinned, "neither a gap nor anything thinned: the test reads too fast")
+    expect(gap is not None or thinned, "no gap and nothing thinned: the test reads too fast")
     expect(viewer.state(runs[-1])["length"] == len(IDS) + 240, "all tokens are there")
 
 

@@ -1,4 +1,4 @@
-"""A viewer: a session of `orrery serve --explorer`, its control and its stream, both forms of it."""
+"""A viewer: a session of `orrery serve --explorer`, its control and both forms of its stream."""
 
 import json
 import pathlib
@@ -64,7 +64,10 @@ class Stream:
             while len(self.data) >= 32:
                 magic, version, channel, flags, words, seq, run, step, _, size = struct.unpack(
                     "<HBBHHQIIII", self.data[:32])
-                expect((magic, version, words) == (0x524F, 1, 8), f"a frame of {magic, version, words}")
+                expect(
+                    (magic, version, words) == (0x524F, 1, 8),
+                    f"a frame of {magic, version, words}",
+                )
                 expect(size % 8 == 0, "a payload that is not padded")
                 if len(self.data) < 32 + size:
                     break

@@ -32,7 +32,8 @@ def check_probabilities(golden, frames):
     tokens = {f["step"]: f["data"] for f in of(frames, "token")}
     ids = golden["ids"].tolist()
     expect([tokens[i]["id"] for i in range(len(ids))] == ids, "the prompt's ids")
-    near([tokens[i]["logprob"] for i in range(1, len(ids))], golden["logprobs"], "log probabilities")
+    found = [tokens[i]["logprob"] for i in range(1, len(ids))]
+    near(found, golden["logprobs"], "log probabilities")
     near([tokens[i]["entropy"] for i in range(1, len(ids) + 1)], golden["entropy"], "entropies")
     last = golden["last"]
     best = np.argsort(-last, kind="stable")[:20]
@@ -80,7 +81,8 @@ def check_routes(golden, name, frames):
             found = {e["id"]: e["weight"] for e in route["experts"]}
             if route["margin"] < 1e-3:
                 continue
-            expect(found.keys() == wanted.keys(), f"step {step} layer {layers[at]}: {found} {wanted}")
+            where = f"step {step} layer {layers[at]}"
+            expect(found.keys() == wanted.keys(), f"{where}: {found} {wanted}")
             near([found[e] for e in wanted], list(wanted.values()), "router weights")
 
 

@@ -4,6 +4,7 @@
 build_preset() { # PRESET [TARGET...]
   local preset=$1
   shift
+  if [[ $preset == release ]]; then build_page; fi
   plain cmake --preset "$preset"
   plain cmake --build --preset "$preset" ${1:+--target "$@"}
 }

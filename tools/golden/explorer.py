@@ -2,7 +2,7 @@
 
     python tools/golden/explorer.py [--out tests/golden/explorer]
 
-For each of the models a prompt of 40 tokens goes through transformers with eager attention, float32:
+For each of the models a prompt of 40 tokens goes through transformers (eager attention, float32):
 log probabilities, the entropy of each position, the last token's attention row of every head, the
 whole matrix of one head, the experts that each token visits with their weights and all router
 scores. Each becomes MODEL.npz. `ids` is the prompt of tests/golden/models.

@@ -12,7 +12,7 @@ const types = { '.html': 'text/html; charset=utf-8', '.js': 'text/javascript', '
 const policy = "default-src 'self'; img-src 'self' blob: data:; object-src 'none'; base-uri 'none'";
 
 export const keyOf = (method, url, body) => {
-  const at = new URL(url, 'http://x');
+  const at = new URL(url, 'http://localhost');
   at.searchParams.delete('session');
   const fields = body ? JSON.parse(body) : {};
   delete fields.session;
@@ -20,7 +20,7 @@ export const keyOf = (method, url, body) => {
 };
 
 function file(request, response) {
-  const url = new URL(request.url, 'http://x');
+  const url = new URL(request.url, 'http://localhost');
   const name = url.pathname === '/explorer/' ? 'index.html' : decodeURIComponent(url.pathname.slice('/explorer/'.length));
   const full = path.join(dist, name);
   if (!full.startsWith(dist) || !existsSync(full)) return false;
@@ -52,7 +52,7 @@ export async function serve(options) {
     }
     const body = await bodyOf(request);
     log.push(`${request.method} ${request.url} ${body}`);
-    const url = new URL(request.url, 'http://x');
+    const url = new URL(request.url, 'http://localhost');
     if (url.pathname === '/explorer/stream') {
       options.streams = (options.streams ?? 0) + 1;
       response.writeHead(200, { 'Content-Type': 'application/octet-stream' });

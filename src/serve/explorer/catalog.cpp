@@ -14,8 +14,9 @@ Checked<Json> side_json(const ModelHost& host, const Json& catalog, std::string_
   }
   auto side = engine::describe_published(wanted);
   if (side) return std::move(*side);
-  return refuse(404, fmt::format("'{}' is neither loaded nor a published config that is known",
-                                 wanted.substr(0, 100)),
+  return refuse(404,
+                fmt::format("'{}' is neither loaded nor a published config that is known",
+                            wanted.substr(0, 100)),
                 "'published' of the catalogue lists them", "not_found");
 }
 

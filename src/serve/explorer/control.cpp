@@ -4,96 +4,15 @@
 
 #include "engine/text_loading.h"
 #include "serve/chat_messages.h"
+#include "serve/explorer/catalog.h"
+#include "serve/explorer/control_tables.h"
 #include "serve/explorer/explorer.h"
 #include "serve/explorer/page.h"
-#include "serve/explorer/catalog.h"
 #include "serve/explorer/query.h"
 #include "text/chat_encoding.h"
 
 namespace orrery::serve {
 namespace {
-
-// Numbers of JSON are exact in a browser up to here.
-constexpr u64 kSeedMask = (u64(1) << 53) - 1;
-constexpr f64 kSeedMax = 9007199254740991.0, kTokensMax = 1 << 30;
-constexpr u64 kBodyMax = u64(1) << 20;
-constexpr f64 kUnusedSeconds = 600;
-
-constexpr Field kSessionField = {.name = "session", .kinds = kString, .required = true};
-constexpr Field kRunField = {.name = "run", .kinds = kInteger, .min = 1, .max = kTokensMax};
-constexpr Field kHead[] = {
-    {.name = "layer", .kinds = kInteger, .max = 65535, .required = true},
-    {.name = "head", .kinds = kInteger, .max = 65535, .required = true}};
-constexpr Field kSubscribe[] = {
-    kSessionField,
-    {.name = "channels", .kinds = kArray, .item_kinds = kString, .count_max = 32},
-    {.name = "heads", .kinds = kArray, .item_kinds = kObject, .count_max = kPinnedMax, .items = kHead},
-    {.name = "bins", .kinds = kInteger, .min = kBinsMin, .max = kBinsMax}};
-constexpr Field kSampler[] = {
-    {.name = "temperature", .kinds = kNumber, .min = 0, .max = 100},
-    {.name = "top_k", .kinds = kInteger, .min = 0, .max = kTokensMax},
-    {.name = "top_p", .kinds = kNumber, .min = 0, .max = 1},
-    {.name = "min_p", .kinds = kNumber, .min = 0, .max = 1},
-    {.name = "typical_p", .kinds = kNumber, .min = 0, .max = 1},
-    {.name = "repetition_penalty", .kinds = kNumber, .min = 0.01, .max = 100},
-    {.name = "presence_penalty", .kinds = kNumber, .min = -2, .max = 2},
-    {.name = "frequency_penalty", .kinds = kNumber, .min = -2, .max = 2},
-    {.name = "penalty_window", .kinds = kInteger, .min = 0, .max = kTokensMax}};
-constexpr Field kSamplerField = {.name = "sampler", .kinds = kObject, .items = kSampler};
-constexpr Field kSeedField = {.name = "seed", .kinds = kInteger, .min = 0, .max = kSeedMax};
-constexpr Field kLengthField = {
-    .name = "tokens_max", .kinds = kInteger, .min = 1, .max = kTokensMax};
-constexpr Field kPausedField = {.name = "paused", .kinds = kBoolean};
-constexpr Field kRun[] = {
-    kSessionField,
-    {.name = "messages", .kinds = kArray, .item_kinds = kObject, .count_max = 10'000},
-    {.name = "prompt", .kinds = kString},
-    {.name = "special", .kinds = kBoolean},
-    {.name = "tokens", .kinds = kArray, .item_kinds = kInteger},
-    kLengthField,
-    kSeedField,
-    kPausedField,
-    {.name = "prompt_logprobs", .kinds = kBoolean},
-    {.name = "ignore_eos", .kinds = kBoolean},
-    {.name = "stop", .kinds = kArray, .item_kinds = kString, .count_max = 16},
-    kSamplerField};
-constexpr Field kMove[] = {kSessionField, kRunField, kLengthField,
-                           {.name = "count", .kinds = kInteger, .min = 1, .max = 1000}};
-constexpr Field kBranch[] = {
-    kSessionField,
-    kRunField,
-    {.name = "position", .kinds = kInteger, .min = 1, .max = kTokensMax, .required = true},
-    {.name = "token", .kinds = kInteger, .min = 0, .max = kTokensMax, .required = true},
-    kSeedField,
-    kSamplerField,
-    kLengthField,
-    kPausedField};
-constexpr Field kDropped[] = {{.name = "layer", .kinds = kInteger, .max = 65535},
-                              {.name = "expert", .kinds = kInteger, .max = 65535, .required = true}};
-constexpr Field kCounterfactual[] = {
-    kSessionField,
-    kRunField,
-    {.name = "position", .kinds = kInteger, .min = 0, .max = kTokensMax},
-    {.name = "count", .kinds = kInteger, .min = 1, .max = 64},
-    {.name = "window", .kinds = kInteger, .min = 0, .max = kTokensMax},
-    {.name = "sinks", .kinds = kInteger, .min = 0, .max = kTokensMax},
-    {.name = "experts_active", .kinds = kInteger, .min = 1, .max = 65535},
-    {.name = "experts_dropped", .kinds = kArray, .item_kinds = kObject, .count_max = 4096, .items = kDropped},
-    {.name = "recompute", .kinds = kBoolean},
-    kSamplerField};
-constexpr Field kOnlySession[] = {kSessionField};
-
-struct Verb {
-  std::string_view name;
-  Table table;
-};
-constexpr Verb kVerbs[] = {{"session", {}},      {"close", kOnlySession},
-                           {"subscribe", kSubscribe}, {"run", kRun},
-                           {"pause", kMove},     {"resume", kMove},
-                           {"step", kMove},      {"stop", kMove},
-                           {"branch", kBranch},  {"counterfactual", kCounterfactual}};
-constexpr std::string_view kReadable[] = {"catalog", "compare", "stream", "state",
-                                          "tile",    "rows",    "lens"};
 
 std::string fresh_id() {
   std::random_device random;
@@ -125,7 +44,8 @@ Json chain_json(const forward::SamplerSettings& settings) {
 }  // namespace
 
 // What the request changes of `settings`; whether the sampler takes it is asked at once.
-Checked<forward::SamplerSettings> read_sampler(const Json& body, forward::SamplerSettings settings) {
+Checked<forward::SamplerSettings> read_sampler(const Json& body,
+                                               forward::SamplerSettings settings) {
   const FieldReader fields(body);
   if (const Json* sampler = fields.find("sampler")) {
     const FieldReader s(*sampler);
@@ -172,7 +92,9 @@ Checked<Explorer::SessionPointer> Explorer::find_session(std::string_view id) {
                 "no_such_session");
 }
 
-Json Explorer::model_json() const { return {{"id", host_->id}, {"hash", catalog_["model"]["hash"]}}; }
+Json Explorer::model_json() const {
+  return {{"id", host_->id}, {"hash", catalog_["model"]["hash"]}};
+}
 
 Json Explorer::subscription_json(Session& session) const {
   const std::lock_guard lock(session.mutex);
@@ -223,9 +145,9 @@ Checked<void> Explorer::subscribe(const Json& body, const SessionPointer& sessio
     for (const Json& name : *names) {
       const ChannelInfo* info = find_channel(name.get<std::string>());
       if (!info)
-        return refuse(400, fmt::format("there is no channel '{}'",
-                                       name.get<std::string>().substr(0, 60)),
-                      "GET /explorer/catalog lists them", "unknown_channel");
+        return refuse(
+            400, fmt::format("there is no channel '{}'", name.get<std::string>().substr(0, 60)),
+            "GET /explorer/catalog lists them", "unknown_channel");
       on |= bit(info->channel);
     }
   for (const ChannelInfo& info : channels())
@@ -277,8 +199,8 @@ Checked<Json> Explorer::prompt_json(const std::vector<text::TokenId>& ids,
     Json token = {{"id", ids[i]}};
     if (tokenizer) {
       const bool special = tokenizer->is_special(ids[i]);
-      const std::string bytes = special ? std::string(tokenizer->token_name(ids[i]))
-                                        : tokenizer->token_bytes(ids[i]);
+      const std::string bytes =
+          special ? std::string(tokenizer->token_name(ids[i])) : tokenizer->token_bytes(ids[i]);
       token["text"] = bytes;
       token["bytes"] = std::vector<u8>(bytes.begin(), bytes.end());
       token["special"] = special;
@@ -308,8 +230,7 @@ Checked<void> Explorer::run(const Json& body, const SessionPointer& session,
     ASK_OK(set_chat(*host_, *messages, Json::object(), ask));
   } else if (prompt) {
     ASK(const text::Tokenizer* tokenizer, host_->tokenizer());
-    const auto special =
-        fields.boolean("special") ? text::Special::kParse : text::Special::kText;
+    const auto special = fields.boolean("special") ? text::Special::kParse : text::Special::kText;
     ask.prompts.push_back(tokenizer->encode(prompt->get<std::string>(), special, true));
   } else {
     std::vector<text::TokenId> ids;
@@ -333,28 +254,30 @@ Checked<void> Explorer::run(const Json& body, const SessionPointer& session,
   ASK(request.sampler, read_sampler(body, fresh));
   ASK(request.stops, read_stops(fields.find("stop")));
   ASK(Json described, prompt_json(request.prompt, messages ? &plain : nullptr));
-  ask_engine(exchange, [this, session, exchange, request = std::move(request),
-                        described = std::move(described)]() mutable -> Checked<void> {
-    ASK(const u32 number, add_run(*session, request, sampler_json(request.sampler)));
-    Json answer = run_json(number, request, engine_.context());
-    answer["prompt"] = std::move(described);
-    respond(exchange, answer);
-    publish(*session, number, session->runs.at(number));
-    return {};
-  });
+  ask_engine(exchange,
+             [this, session, exchange, request = std::move(request),
+              described = std::move(described)]() mutable -> Checked<void> {
+               ASK(const u32 number, add_run(*session, request, sampler_json(request.sampler)));
+               Json answer = run_json(number, request, engine_.context());
+               answer["prompt"] = std::move(described);
+               respond(exchange, answer);
+               publish(*session, number, session->runs.at(number));
+               return {};
+             });
   return {};
 }
 
-Checked<void> Explorer::move(std::string_view verb, const Json& body,
-                             const SessionPointer& session, const Answering& exchange) {
+Checked<void> Explorer::move(std::string_view verb, const Json& body, const SessionPointer& session,
+                             const Answering& exchange) {
   ask_engine(exchange, [this, session, exchange, body, verb]() -> Checked<void> {
     const FieldReader fields(body);
     ASK(const u32 number, number_of(*session, body));
     SessionRun& run = session->runs.at(number);
     engine::WatchedRun& r = *run.run;
     const auto wrong = [&](std::string_view what) {
-      return refuse(409, fmt::format("run {} is {}, and only one that is {} can {}", number,
-                                     name(r.state()), what, verb),
+      return refuse(409,
+                    fmt::format("run {} is {}, and only one that is {} can {}", number,
+                                name(r.state()), what, verb),
                     "", "wrong_state");
     };
     const bool ended = r.state() == engine::RunState::kEnded;
@@ -395,8 +318,9 @@ Checked<void> Explorer::branch(const Json& body, const SessionPointer& session,
     if (position >= engine_.context())
       return refuse(400, "the context is full there", "position", "does_not_fit");
     if (token >= i64(engine_.model().spec.vocab))
-      return refuse(400, fmt::format("token id {} is outside the vocabulary of {}", token,
-                                     engine_.model().spec.vocab),
+      return refuse(400,
+                    fmt::format("token id {} is outside the vocabulary of {}", token,
+                                engine_.model().spec.vocab),
                     "token");
     engine::RunRequest request = parent.request();
     ASK(request.sampler, read_sampler(body, request.sampler));

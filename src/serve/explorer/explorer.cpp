@@ -117,8 +117,8 @@ bool Explorer::go(bool busy) {
   const bool advanced = advance_one();
   {
     const std::lock_guard lock(mutex_);
-    if (!heavy_.empty() && ((!busy && !advanced) || std::chrono::steady_clock::now() -
-                                                        heavy_.front().since > kPatience)) {
+    if (!heavy_.empty() && ((!busy && !advanced) ||
+                            std::chrono::steady_clock::now() - heavy_.front().since > kPatience)) {
       job = std::move(heavy_.front());
       heavy_.erase(heavy_.begin());
     }

@@ -57,11 +57,8 @@ u32 now_us() {
 }
 
 Frame frame(Channel channel, u32 run, u32 step, Writer& writer) {
-  return {.channel = channel,
-          .run = run,
-          .step = step,
-          .time_us = now_us(),
-          .payload = writer.take()};
+  return {
+      .channel = channel, .run = run, .step = step, .time_us = now_us(), .payload = writer.take()};
 }
 
 Frame token_frame(const engine::SeenToken& t, u32 run, u32 step) {
@@ -109,8 +106,8 @@ Frame stat_frame(const engine::LayerStat& stat, u32 run, u32 step) {
   w.put(stat.head_begin);
   w.put(u32(stat.sparse));
   for (const engine::HeadStat& head : stat.heads)
-    for (const f32 value : {head.entropy, head.max, head.sink_mass, head.recent_mass, head.distance,
-                            head.null_mass})
+    for (const f32 value :
+         {head.entropy, head.max, head.sink_mass, head.recent_mass, head.distance, head.null_mass})
       w.put(value);
   return frame(Channel::kAttentionStat, run, step, w);
 }
@@ -219,8 +216,8 @@ Frame row_frame(const engine::HeadRow& row, u32 run, u32 step, u32 bins) {
     scale = std::max(scale, weights[i]);
   }
   Writer w;
-  for (const u32 value : {row.layer, row.head, row.row.first, u32(weights.size()),
-                          u32(greatest.size()), u32(each)})
+  for (const u32 value :
+       {row.layer, row.head, row.row.first, u32(weights.size()), u32(greatest.size()), u32(each)})
     w.put(value);
   w.put(scale);
   w.put(row.row.null_mass);
@@ -228,8 +225,7 @@ Frame row_frame(const engine::HeadRow& row, u32 run, u32 step, u32 bins) {
   w.put(row.check_value);
   w.put(u32(sparse));
   w.put(u32(0));
-  for (const f32 weight : greatest)
-    w.put(u16(scale > 0 ? std::lround(weight / scale * 65535) : 0));
+  for (const f32 weight : greatest) w.put(u16(scale > 0 ? std::lround(weight / scale * 65535) : 0));
   w.pad(4);
   if (sparse) w.put_all(row.positions);
   return frame(Channel::kAttentionRow, run, step, w);
@@ -237,8 +233,8 @@ Frame row_frame(const engine::HeadRow& row, u32 run, u32 step, u32 bins) {
 
 Frame tile_frame(const TileValues& tile, u32 run) {
   Writer w;
-  for (const u32 value : {tile.layer, tile.head, tile.row0, tile.row1, tile.col0, tile.col1,
-                          tile.rows, tile.cols})
+  for (const u32 value :
+       {tile.layer, tile.head, tile.row0, tile.row1, tile.col0, tile.col1, tile.rows, tile.cols})
     w.put(value);
   bool masked = false;
   f32 scales[2] = {0, 0};

@@ -94,8 +94,7 @@ Json stat_json(Reader& r) {
   data["heads"] = Json::array();
   for (u32 h = 0; h < heads; ++h) {
     Json head;
-    for (const char* name :
-         {"entropy", "max", "sink_mass", "recent_mass", "distance", "null_mass"})
+    for (const char* name : {"entropy", "max", "sink_mass", "recent_mass", "distance", "null_mass"})
       head[name] = r.real();
     data["heads"].push_back(std::move(head));
   }
@@ -115,8 +114,7 @@ Json row_json(Reader& r) {
   data["sparse"] = sparse;
   (void)r.number();
   data["weights"] = Json::array();
-  for (u32 i = 0; i < bins; ++i)
-    data["weights"].push_back(f64(r.take<u16>()) * f64(scale) / 65535);
+  for (u32 i = 0; i < bins; ++i) data["weights"].push_back(f64(r.take<u16>()) * f64(scale) / 65535);
   r.align(4);
   data["positions"] = nullptr;
   if (!sparse) return data;

@@ -57,8 +57,7 @@ Checked<LayerHead> read_layer(const Query& query, const model::ModelSpec& spec, 
   if (head.value_or(0) >= heads)
     return refuse(400, fmt::format("layer {} has {} heads", which, heads), "head");
   const std::string format = query.text("format", "binary");
-  if (format != "binary" && format != "json")
-    return refuse(400, "'format' must be binary or json");
+  if (format != "binary" && format != "json") return refuse(400, "'format' must be binary or json");
   return LayerHead{u32(std::min<u64>(run.value_or(last_run), ~u32(0))), u32(which), head,
                    format == "json"};
 }
@@ -110,8 +109,8 @@ engine::Change read_change(const FieldReader& fields) {
     for (const Json& one : *dropped) {
       const FieldReader reader(one);
       const auto layer = reader.integer("layer");
-      change.dropped.push_back({layer ? std::optional(u32(*layer)) : std::nullopt,
-                                u32(*reader.integer("expert"))});
+      change.dropped.push_back(
+          {layer ? std::optional(u32(*layer)) : std::nullopt, u32(*reader.integer("expert"))});
     }
   return change;
 }
@@ -166,27 +165,34 @@ Checked<void> Explorer::tile(const Request& request, const Answering& exchange) 
     if (size < kTileMin || size > kTileMax)
       return refuse(400, fmt::format("'size' must be from {} to {}", kTileMin, kTileMax));
     if (row1 - row0 > kTileRowsMax)
-      return refuse(400, fmt::format("{} rows would be computed again, as long as a prompt of {} "
-                                     "tokens takes",
-                                     row1 - row0, row1 - row0),
+      return refuse(400,
+                    fmt::format("{} rows would be computed again, as long as a prompt of {} "
+                                "tokens takes",
+                                row1 - row0, row1 - row0),
                     fmt::format("ask for at most {} rows", kTileRowsMax), "too_expensive");
-    const engine::TileRequest wanted{at.layer, u32(at.head.value_or(0)), u32(row0), u32(row1),
-                                     u32(col0), u32(col1), u32(size)};
+    const engine::TileRequest wanted{
+        at.layer, u32(at.head.value_or(0)), u32(row0), u32(row1), u32(col0), u32(col1), u32(size)};
     const auto tile = std::make_shared<engine::AttentionTile>(engine_, watcher(), wanted);
     heavy([this, session, exchange, number, wanted, tile, json = at.json] {
       const auto found = session->runs.find(number);
-      Result<bool> done = found == session->runs.end()
-                              ? Result<bool>(fail("the run is gone"))
-                              : tile->advance(*found->second.run);
+      Result<bool> done = found == session->runs.end() ? Result<bool>(fail("the run is gone"))
+                                                       : tile->advance(*found->second.run);
       if (!done) {
-        exchange->respond(error_response(Style::kExplorer, ApiError(409, done.error().message, "",
-                                                                    "wrong_state")));
+        exchange->respond(error_response(Style::kExplorer,
+                                         ApiError(409, done.error().message, "", "wrong_state")));
         return false;
       }
       if (!*done) return true;
-      const TileValues values{wanted.layer, wanted.head,  wanted.row0,  wanted.row1,
-                              wanted.col0,  wanted.col1,  tile->rows(), tile->cols(),
-                              std::move(tile->max()), std::move(tile->mean())};
+      const TileValues values{wanted.layer,
+                              wanted.head,
+                              wanted.row0,
+                              wanted.row1,
+                              wanted.col0,
+                              wanted.col1,
+                              tile->rows(),
+                              tile->cols(),
+                              std::move(tile->max()),
+                              std::move(tile->mean())};
       respond_frames(exchange, {tile_frame(values, number)}, json, false);
       return false;
     });

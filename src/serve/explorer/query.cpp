@@ -63,8 +63,8 @@ Checked<std::optional<u64>> Query::number(std::string_view name) const {
   u64 value = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
   if (error != std::errc() || end != text.data() + text.size())
-    return refuse(400, fmt::format("'{}' is '{}', and must be a whole number", name,
-                                   text.substr(0, 60)));
+    return refuse(
+        400, fmt::format("'{}' is '{}', and must be a whole number", name, text.substr(0, 60)));
   return std::optional(value);
 }
 

@@ -14,7 +14,7 @@
 namespace orrery::serve {
 
 inline constexpr u32 kSessionsMax = 16, kStreamsMax = 4;
-inline constexpr u32 kRunsMax = 64;    // of a session, also those that have ended
+inline constexpr u32 kRunsMax = 64;     // of a session, also those that have ended
 inline constexpr u32 kRunsInCache = 4;  // of all sessions
 // Sequences of the engine that the Explorer needs beside those of requests: its runs, and two for
 // what is tried on copies.
@@ -40,8 +40,8 @@ struct Session {
   u32 on = 0;  // channels
   u32 bins = kBinsMax;
   std::vector<engine::HeadRef> pinned;
-  Json kv_snapshot = nullptr;       // for streams that begin
-  std::map<u32, Json> run_status;   // the last frame of channel `run` of each
+  Json kv_snapshot = nullptr;      // for streams that begin
+  std::map<u32, Json> run_status;  // the last frame of channel `run` of each
 
   // Engine's thread.
   std::map<u32, SessionRun> runs;

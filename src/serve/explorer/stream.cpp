@@ -19,9 +19,7 @@ constexpr u64 kPieceBytes = u64(256) << 10;
 // Which part of the ring a viewer may lag behind before less is sent, level by level.
 constexpr f64 kThinAt[] = {0.12, 0.25, 0.5, 0.75};
 
-f64 steady_seconds() {
-  return std::chrono::duration<f64>(Clock::now().time_since_epoch()).count();
-}
+f64 steady_seconds() { return std::chrono::duration<f64>(Clock::now().time_since_epoch()).count(); }
 
 u64 resident_bytes() {
   const auto text = plan::read_system_file("/proc/self/statm", 256);
@@ -49,9 +47,10 @@ Checked<void> Explorer::stream(const Request& request, const Answering& exchange
                 .json = format == "ndjson",
                 .gone = std::make_shared<std::atomic<bool>>(false)};
   exchange->on_gone([gone = stream.gone] { *gone = true; });
-  exchange->open({.body = "",
-                  .content_type = stream.json ? "application/x-ndjson" : "application/octet-stream",
-                  .headers = {{"Cache-Control", "no-store"}, {"X-Content-Type-Options", "nosniff"}}});
+  exchange->open(
+      {.body = "",
+       .content_type = stream.json ? "application/x-ndjson" : "application/octet-stream",
+       .headers = {{"Cache-Control", "no-store"}, {"X-Content-Type-Options", "nosniff"}}});
   const std::lock_guard lock(streams_mutex_);
   streams_.push_back(std::move(stream));
   streams_changed_.notify_all();
@@ -120,8 +119,8 @@ void Explorer::pump() {
       lag = std::max(lag, stream.session->feed.lag(stream.cursor));
     }
     for (const auto& [session, lag] : lags)
-      session->thin = u32(std::upper_bound(std::begin(kThinAt), std::end(kThinAt), lag) -
-                          std::begin(kThinAt));
+      session->thin =
+          u32(std::upper_bound(std::begin(kThinAt), std::end(kThinAt), lag) - std::begin(kThinAt));
     if (Clock::now() < next_sys || streams_.empty()) continue;
     next_sys = Clock::now() + kSys;
     for (const auto& [session, lag] : lags) {
