@@ -1,6 +1,6 @@
 # shellcheck shell=bash
-# The Explorer's page: web/ built by Vite into web/dist, which the program embeds. Without Node 20 or
-# newer the program is built all the same and serves a page that says what is missing.
+# The Explorer's page: web/ built by Vite into web/dist, which the program embeds. Without Node 20
+# or newer the program is built all the same and serves a page that says what is missing.
 
 build_page() {
   local stamp=.cache/page.stamp sources
