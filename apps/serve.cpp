@@ -27,7 +27,7 @@ struct Flags {
   std::vector<std::string> aliases;
   std::string key_file;
   u32 parallel = 16;
-  u64 body_mb = 8;
+  u64 body_mb = 8, cache_gb = 8;
   bool quiet = false, no_prefix_cache = false, explorer = false;
 };
 
@@ -97,6 +97,7 @@ Result<void> serve_model(Flags& flags) {
   flags.server.guard.host = flags.server.host;
   flags.server.body_bytes_max = flags.body_mb << 20;
   flags.scheduler.prefix_cache = !flags.no_prefix_cache;
+  flags.scheduler.disk.bytes_max = flags.cache_gb << 30;
   TRY(const std::filesystem::path path, find_model(flags.engine.model));
   TRY(const auto engine, flags.engine.open(engine_options(flags)));
   std::shared_ptr<serve::Explorer> explorer;
@@ -175,6 +176,12 @@ void add_server_options(CLI::App& command, Flags& flags) {
       ->check(CLI::Range(0.1, 10'000.0));
   command.add_flag("--no-prefix-cache", flags.no_prefix_cache, "Compute every prompt anew")
       ->group("Server");
+  add("--cache-dir", flags.scheduler.disk.folder,
+      "Folder that keeps beginnings of texts, so that prompts which share one are quick also after "
+      "a restart; it holds what people wrote");
+  add("--cache-gb", flags.cache_gb, "How large that folder may grow")
+      ->check(CLI::Range(u64(1), u64(100'000)))
+      ->capture_default_str();
   add("--body-mb", flags.body_mb, "Largest body of a request")
       ->check(CLI::Range(u64(1), u64(1024)))
       ->capture_default_str();

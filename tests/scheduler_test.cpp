@@ -9,6 +9,7 @@
 #include <cstdlib>
 #include <filesystem>
 #include <mutex>
+#include <thread>
 
 namespace orrery::engine {
 namespace {
@@ -176,6 +177,42 @@ TEST(Scheduler, SmolLM2InABatchOfSixteenAndFromTheCache) {
   EXPECT_GT(stats.cached_tokens, stats.prompt_tokens / 3);
 }
 
+// A folder that is gone afterwards.
+struct Folder {
+  std::filesystem::path path =
+      std::filesystem::temp_directory_path() / fmt::format("orrery_scheduler_{}", ::getpid());
+  Folder() { std::filesystem::remove_all(path); }
+  ~Folder() { std::filesystem::remove_all(path); }
+};
+
+TEST(Scheduler, DiskAndRestartChangeNoBitOfAnyFamily) {
+  u32 tried = 0;
+  for (const char* name : {"llama_f32/model.gguf", "mistral_window", "deepseek_v3", "deepseek_v32",
+                           "qwen3_next"}) {
+    SCOPED_TRACE(name);
+    const Folder folder;
+    const SchedulerOptions options{.disk = {.folder = folder.path}};
+    auto engine = Engine::open(kModels + name,
+                               {.threads = 2, .context = 256, .logit_rows = 8, .sequences = 9});
+    ASSERT_TRUE(engine) << engine.error().message;
+    const bool pages = (*engine)->cache().rewinds();
+    const auto submissions = family_of_texts(20, 180, 90);
+    // Most pages are held by somebody else, so that texts are given up and come back from the disk.
+    forward::PagePool& pool = (*engine)->cache().pool();
+    const auto greedy = pool.open_sequence();
+    ASSERT_TRUE(pool.reserve(*greedy, (pool.free() - 8) * forward::kPageTokens));
+    const auto spilt = expect_same_bits(**engine, submissions, options);
+    EXPECT_EQ(spilt.disk.written > 0, pages);
+    pool.close_sequence(*greedy);
+    const auto restarted = expect_same_bits(**engine, submissions, options);
+    EXPECT_EQ(restarted.disk.read > 0, pages);
+    EXPECT_EQ(restarted.disk.damaged, 0u);
+    EXPECT_EQ(pool.free(), pool.count());
+    ++tried;
+  }
+  EXPECT_EQ(tried, 5u);
+}
+
 TEST(Scheduler, ASharedSystemPromptIsReadOnce) {
   auto engine = Engine::open(smollm2(), {.logit_rows = 4, .sequences = 4});
   ASSERT_TRUE(engine) << engine.error().message << " (./dev test fetches the model)";
@@ -293,6 +330,55 @@ TEST_F(SchedulerOnTiny, OwnersShareNothing) {
   EXPECT_EQ(other.why->parted_at, 0u) << "not even that the text is known";
   s.owner = "a";
   EXPECT_EQ(submit(*scheduler, s)->wait().usage.cached, 299u);
+}
+
+TEST_F(SchedulerOnTiny, TextsSurviveARestartForTheirOwnerOnly) {
+  const Folder folder;
+  const SchedulerOptions options{.disk = {.folder = folder.path}};
+  Submission s = text_of(300, 1);
+  s.owner = "a";
+  (void)submit(*start(options), s)->wait();
+  auto scheduler = start(options);
+  s.owner = "b";
+  EXPECT_EQ(submit(*scheduler, s)->wait().usage.cached, 0u);
+  s.owner = "a";
+  const Outcome again = submit(*scheduler, s)->wait();
+  EXPECT_EQ(again.usage.cached, 256u);  // whole pages
+  EXPECT_EQ(scheduler->stats().disk.read, 4u);
+}
+
+TEST_F(SchedulerOnTiny, WhoLeavesWhileItsTextIsReadIsGone) {
+  const Folder folder;
+  const SchedulerOptions options{.disk = {.folder = folder.path}};
+  for (u32 seed = 0; seed < 20; ++seed) (void)submit(*start(options), text_of(900, seed))->wait();
+  auto scheduler = start(options);
+  for (u32 seed = 0; seed < 20; ++seed) {
+    const auto recorder = std::make_shared<Recorder>();
+    const auto admitted = scheduler->submit(text_of(900, seed), recorder);
+    ASSERT_TRUE(admitted);
+    if (seed % 3 == 0) std::this_thread::sleep_for(std::chrono::microseconds(100 * seed));
+    scheduler->cancel(admitted->ticket);
+    (void)recorder->wait();
+  }
+  EXPECT_EQ(submit(*scheduler, text_of(900, 3))->wait().usage.completion, 4u);
+  scheduler.reset();
+  EXPECT_EQ(engine_->cache().pool().free(), engine_->cache().pool().count());
+}
+
+TEST_F(SchedulerOnTiny, ADamagedFolderCostsTimeButNoReply) {
+  const Folder folder;
+  const SchedulerOptions options{.disk = {.folder = folder.path}};
+  const Submission s = text_of(300, 1);
+  const auto expected = submit(*start(options), s);
+  (void)expected->wait();
+  u32 number = 0;
+  for (const auto& entry : std::filesystem::directory_iterator(folder.path))
+    if (++number == 2) std::filesystem::resize_file(entry.path(), 5000);
+  auto scheduler = start(options);
+  const auto again = submit(*scheduler, s);
+  EXPECT_LT(again->wait().usage.cached, 256u);
+  EXPECT_EQ(again->tokens(), expected->tokens());
+  EXPECT_EQ(scheduler->stats().disk.damaged, 1u);
 }
 
 TEST_F(SchedulerOnTiny, WhoWantsEveryTokenTakesNoPrefix) {

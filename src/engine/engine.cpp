@@ -64,6 +64,9 @@ Result<std::unique_ptr<Engine>> Engine::open(const std::filesystem::path& path,
   CHECK_OK(e.load(description, bind_options, std::move(bind_plan), progress));
   TRY(e.cache_, forward::KvCache::make(description.spec, kv, u64(e.context_) * options.sequences,
                                        options.sequences));
+  if (!e.identity_.empty())
+    e.identity_ += fmt::format(" {} {}{}", kernels::name(kv), kernels::name(e.kernels_.isa),
+                               options.exact ? " exact" : "");
   const u32 logit_rows = std::max(1u, options.logit_rows);
   const u32 tokens_max = std::max(e.chunk_, logit_rows);
   TRY(e.scratch_, forward::Scratch::make(e.model_, tokens_max, logit_rows, threads));
@@ -94,6 +97,7 @@ Result<void> Engine::load(const model::Description& description, model::BindOpti
                           model::BindPlan plan, Progress& progress) {
   const ParallelFor parallel = parallel_on(*team_);
   const auto key = model::pack_key(*checkpoint_, plan);
+  if (key) identity_ = model::pack_name(*key);
   if (key)
     if (MappedFile pack = packs_.find(*key, plan.bytes, parallel); !pack.bytes().empty()) {
       const Bytes data = model::pack_data(pack, plan.bytes);

@@ -128,6 +128,9 @@ class Engine {
   [[nodiscard]] const LoadTimings& load_timings() const { return load_timings_; }
   [[nodiscard]] bool from_pack() const { return !model_.pack.bytes().empty(); }
   [[nodiscard]] Packs& packs() { return packs_; }
+  // Of everything that keys and values of the same tokens depend on: the files' state, how they
+  // are bound, the format of the cache, the rung. Empty where the files' state cannot be read.
+  [[nodiscard]] const std::string& identity() const { return identity_; }
   [[nodiscard]] u64 kv_bytes() const;  // of the whole cache
   [[nodiscard]] kernels::KvFormat kv_format() const { return cache_.format(); }
   [[nodiscard]] u64 scratch_bytes() const { return scratch_.size_bytes(); }
@@ -196,7 +199,7 @@ class Engine {
   forward::Scratch scratch_;
   std::unique_ptr<text::Tokenizer> tokenizer_;
   std::optional<text::ChatTemplate> chat_template_;
-  std::string why_no_tokenizer_, why_no_chat_template_;
+  std::string identity_, why_no_tokenizer_, why_no_chat_template_;
   u32 context_ = 0, chunk_ = 0;
   LoadTimings load_timings_;
   std::vector<text::TokenId> stop_tokens_;

@@ -6,6 +6,8 @@
 #include <algorithm>
 #include <chrono>
 
+#include "base/new_file.h"
+
 namespace orrery::engine {
 namespace {
 
@@ -13,17 +15,6 @@ namespace fs = std::filesystem;
 
 // How long a program that is asked to end may go on writing a pack.
 constexpr auto kPatience = std::chrono::seconds(3);
-
-// What a program that was killed left half written.
-void remove_abandoned(const fs::path& folder) {
-  std::error_code code;
-  const auto old = fs::file_time_type::clock::now() - std::chrono::hours(1);
-  for (fs::directory_iterator it(folder, code), end; !code && it != end; it.increment(code)) {
-    std::error_code gone;
-    if (it->path().extension() == ".part" && it->last_write_time(gone) < old && !gone)
-      fs::remove(it->path(), gone);
-  }
-}
 
 // Removes what was not used for longest until `wanted` more bytes fit.
 Result<void> make_room(const PackOptions& options, u64 wanted) {

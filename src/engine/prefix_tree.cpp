@@ -13,6 +13,8 @@ constexpr u32 kCopiedMin = 4;
 // More uses than this tell nothing new, and an old favourite must be able to go.
 constexpr u32 kUsesMax = 8;
 constexpr u64 kNextMax = 16;  // tokens that show how a cached text goes on
+// From so many uses on (the first was to compute it) a page is worth keeping beyond memory.
+constexpr u32 kUsesStored = 2;
 
 u32 common_prefix(Tokens a, Tokens b) {
   const u64 n = std::min(a.size(), b.size());
@@ -82,25 +84,46 @@ void PrefixTree::touch(Node& node, bool use) {
   node.used = calls_;
   node.value = age_ + node.uses * cost_(node.depth * kPageTokens, u32(node.tokens().size()));
   if (leaf) leaves_.insert(&node);
+  if (node.uses == kUsesStored) offer(node);
+}
+
+void PrefixTree::offer(const Node& node) {
+  if (store_ && node.is_whole() && !store_->has(node.name)) store_->offer(node.name, node.page);
+}
+
+PrefixTree::Node& PrefixTree::root(const std::string& key) {
+  const auto [place, made] = roots_.try_emplace(key);
+  if (made && store_) place->second.name = root_name(store_->identity(), key);
+  return place->second;
 }
 
 void PrefixTree::insert(const std::string& key, Tokens tokens, u32 sequence, bool tail) {
   const u64 end = tail ? tokens.size() : tokens.size() / kPageTokens * kPageTokens;
   if (end == 0) return;
   ++calls_;
-  Node* node = &roots_[key];
-  for (u64 begin = 0; begin < end; begin += kPageTokens)
-    node = &add(*node, tokens.subspan(begin, std::min<u64>(kPageTokens, end - begin)), sequence,
-                u32(begin / kPageTokens));
+  Node* node = &root(key);
+  for (u64 begin = 0; begin < end; begin += kPageTokens) {
+    const Tokens part = tokens.subspan(begin, std::min<u64>(kPageTokens, end - begin));
+    const u32 index = u32(begin / kPageTokens), page = pool_->page(sequence, index);
+    Node* child = known(*node, part);
+    if (!child) {
+      pool_->keep(page);
+      child = &add(*node, part, page);
+    } else if (part.size() == kPageTokens) {
+      pool_->replace(sequence, index, child->page);
+    }
+    node = child;
+  }
 }
 
-PrefixTree::Node& PrefixTree::add(Node& parent, Tokens tokens, u32 sequence, u32 index) {
-  const u32 page = pool_->page(sequence, index);
+// Of a tail the child may know more.
+PrefixTree::Node* PrefixTree::known(Node& parent, Tokens tokens) {
   const auto [near, common] = nearest(parent, tokens);
-  if (near && common == tokens.size()) {  // known; of a tail perhaps more than that
-    if (tokens.size() == kPageTokens) pool_->replace(sequence, index, near->page);
-    return *near;
-  }
+  return common == tokens.size() ? near : nullptr;
+}
+
+PrefixTree::Node& PrefixTree::add(Node& parent, Tokens tokens, u32 page) {
+  const auto [near, common] = nearest(parent, tokens);
   if (parent.parent && parent.children.empty()) leaves_.erase(&parent);
   const auto place = parent.children
                          .try_emplace(std::vector<text::TokenId>(tokens.begin(), tokens.end()),
@@ -110,14 +133,68 @@ PrefixTree::Node& PrefixTree::add(Node& parent, Tokens tokens, u32 sequence, u32
   node.parent = &parent;
   node.place = place;
   node.page = page;
-  node.depth = index;
-  pool_->keep(page);
+  node.depth = parent.parent ? parent.depth + 1 : 0;
+  if (store_ && node.is_whole()) node.name = next_name(parent.name, tokens);
   ++size_;
   leaves_.insert(&node);
   touch(node, false);
   // A tail that has been gone on from is this page's beginning.
   if (near && common == near->tokens().size()) remove(*near);
   return node;
+}
+
+PrefixTree::Stored PrefixTree::stored(const std::string& key, Tokens tokens, u32 limit) const {
+  Stored stored;
+  const u32 most = limit / kPageTokens;
+  const auto part = [&](u32 page) { return tokens.subspan(u64(page) * kPageTokens, kPageTokens); };
+  PageName name = root_name(store_->identity(), key);
+  const auto root = roots_.find(key);
+  const Node* node = root == roots_.end() ? nullptr : &root->second;
+  while (node && stored.first < most) {
+    const auto child = node->children.find(part(stored.first));
+    if (child == node->children.end()) break;
+    node = child->second.get();
+    name = node->name;
+    ++stored.first;
+  }
+  for (u32 page = stored.first; page < most; ++page) {
+    name = next_name(name, part(page));
+    if (!store_->has(name)) break;
+    stored.names.push_back(name);
+  }
+  return stored;
+}
+
+void PrefixTree::adopt(const std::string& key, Tokens tokens, u32 first,
+                       std::span<const u32> pages) {
+  if (pages.empty()) return;
+  ++calls_;
+  Node* node = &root(key);
+  for (u32 index = 0; index < first + pages.size(); ++index) {
+    const Tokens part = tokens.subspan(u64(index) * kPageTokens, kPageTokens);
+    Node* child = node ? known(*node, part) : nullptr;
+    if (index >= first) {
+      const u32 page = pages[index - first];
+      if (child || !node)
+        pool_->drop(page);
+      else
+        child = &add(*node, part, page);
+    }
+    node = child;
+  }
+  forget_if_empty(roots_.at(key));
+}
+
+void PrefixTree::visit(const std::function<bool(const PageName&, u32 page)>& on_page) const {
+  std::vector<const Node*> nodes;
+  for (const auto& [key, root] : roots_)
+    for (const auto& [tokens, child] : root.children) nodes.push_back(child.get());
+  for (u64 i = 0; i < nodes.size(); ++i)
+    for (const auto& [tokens, child] : nodes[i]->children) nodes.push_back(child.get());
+  std::stable_sort(nodes.begin(), nodes.end(),
+                   [](const Node* a, const Node* b) { return a->uses > b->uses; });
+  for (const Node* node : nodes)
+    if (node->is_whole() && !on_page(node->name, node->page)) return;
 }
 
 void PrefixTree::remove(Node& node) {
@@ -131,13 +208,19 @@ void PrefixTree::remove(Node& node) {
     leaves_.insert(&parent);
     return;
   }
-  std::erase_if(roots_, [&](const auto& root) { return &root.second == &parent; });
+  forget_if_empty(parent);
+}
+
+void PrefixTree::forget_if_empty(Node& root) {
+  if (root.children.empty())
+    std::erase_if(roots_, [&](const auto& one) { return &one.second == &root; });
 }
 
 bool PrefixTree::evict() {
   for (Node* leaf : leaves_) {
     if (pool_->users(leaf->page) > 0) continue;
     age_ = std::max(age_, leaf->value);
+    offer(*leaf);
     remove(*leaf);
     ++evicted_;
     return true;

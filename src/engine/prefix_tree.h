@@ -8,7 +8,8 @@
 //
 // What goes first is what is cheapest to have again for the memory it takes, aged by use
 // (GreedyDual-Size-Frequency: Cherkasova 1998, after Young 1994), the least recently used first
-// among equals; all pages are of one size here. Pages that sequences use stay.
+// among equals; all pages are of one size here. Pages that sequences use stay. Where there is a
+// PageStore, it is offered the pages that are given up, and those that have been of use.
 #pragma once
 
 #include <functional>
@@ -20,6 +21,7 @@
 #include <string>
 #include <vector>
 
+#include "engine/page_store.h"
 #include "forward/page_pool.h"
 #include "text/tokenizer.h"
 
@@ -31,7 +33,8 @@ class PrefixTree {
   // Seconds that computing `count` tokens from position `begin` on would take.
   using Cost = std::function<f64(u32 begin, u32 count)>;
 
-  PrefixTree(forward::PagePool& pool, Cost cost) : pool_(&pool), cost_(std::move(cost)) {}
+  PrefixTree(forward::PagePool& pool, Cost cost, PageStore* store)
+      : pool_(&pool), cost_(std::move(cost)), store_(store) {}
   ~PrefixTree();
   PrefixTree(const PrefixTree&) = delete;
   PrefixTree& operator=(const PrefixTree&) = delete;
@@ -56,6 +59,18 @@ class PrefixTree {
   // if it is not full; then nothing may be computed into it any more.
   void insert(const std::string& key, Tokens tokens, u32 sequence, bool tail);
 
+  // How the text goes on in the store, from where the tree knows whole pages of it no more.
+  struct Stored {
+    u32 first = 0;  // pages that the tree knows
+    std::vector<PageName> names;
+  };
+  [[nodiscard]] Stored stored(const std::string& key, Tokens tokens, u32 limit) const;
+  // Takes pages that are kept already and hold the tokens from page `first` on. Those that are
+  // known by now, or whose beginning is known no more, are dropped.
+  void adopt(const std::string& key, Tokens tokens, u32 first, std::span<const u32> pages);
+  // All whole pages, the most used first and no page before its parent, until `on_page` is false.
+  void visit(const std::function<bool(const PageName&, u32 page)>& on_page) const;
+
   // Gives up one page that no sequence uses; false when there is none.
   [[nodiscard]] bool evict();
   [[nodiscard]] u64 evicted() const { return evicted_; }
@@ -74,7 +89,8 @@ class PrefixTree {
     u32 page = 0, depth = 0;   // depth: pages before it
     u32 uses = 1;
     f64 value = 0;
-    u64 used = 0;  // when last, in calls
+    u64 used = 0;   // when last, in calls
+    PageName name;  // of a root and a whole page, if there is a store
     Children children;
 
     [[nodiscard]] Tokens tokens() const { return place->first; }
@@ -91,13 +107,19 @@ class PrefixTree {
     u32 common = 0;
   };
   [[nodiscard]] static Nearest nearest(Node& parent, Tokens tokens);
-  // The child for these tokens of the sequence's page, made or enlarged if need be.
-  Node& add(Node& parent, Tokens tokens, u32 sequence, u32 index);
+  [[nodiscard]] Node& root(const std::string& key);
+  // The child that knows these tokens; null: none.
+  [[nodiscard]] static Node* known(Node& parent, Tokens tokens);
+  // A new child, of a page that is kept.
+  Node& add(Node& parent, Tokens tokens, u32 page);
+  void offer(const Node& node);
   void touch(Node& node, bool use);
   void remove(Node& node);
+  void forget_if_empty(Node& root);
 
   forward::PagePool* pool_;
   Cost cost_;
+  PageStore* store_;
   std::map<std::string, Node> roots_;
   std::set<Node*, Cheaper> leaves_;
   f64 age_ = 0;  // the value of what was given up last

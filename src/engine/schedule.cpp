@@ -11,11 +11,14 @@ constexpr u32 kPromptMin = 16;  // tokens of prompts that any step takes, if the
 
 }  // namespace
 
-Schedule::Schedule(forward::PagePool& pool, const ScheduleLimits& limits)
+Schedule::Schedule(forward::PagePool& pool, const ScheduleLimits& limits, PageStore* store)
     : pool_(&pool),
       limits_(limits),
       policy_(cost_, limits.step_seconds),
-      tree_(pool, [this](u32 begin, u32 count) { return cost_.seconds_of_prompt(begin, count); }) {}
+      tree_(
+          pool, [this](u32 begin, u32 count) { return cost_.seconds_of_prompt(begin, count); },
+          store),
+      has_store_(store && limits.prefix_cache) {}
 
 void Schedule::add(Job& job) {
   policy_.join(job);
@@ -64,6 +67,32 @@ u32 Schedule::pages_promised() const {
 PrefixTree::Match Schedule::known_of(const Job& job) {
   // The last token is computed in any case, for its logits.
   return tree_.find(job.cache_key, *job.tokens, job.known() - 1, false);
+}
+
+PrefixTree::Stored Schedule::stored(const Job& job) const {
+  if (!has_store_ || !job.takes_prefix) return {};
+  return tree_.stored(job.cache_key, *job.tokens, job.known() - 1);
+}
+
+// Running requests come first: what they need already is not lent.
+std::vector<u32> Schedule::borrow(u64 most) {
+  const u64 promised = pages_promised() + running_.size() + 1;
+  const u64 there = pool_->free() + pool_->idle();
+  std::vector<u32> pages;
+  while (pages.size() < most && pages.size() + promised < there) {
+    const auto page = pool_->keep_new();
+    if (page)
+      pages.push_back(*page);
+    else if (!tree_.evict())
+      break;
+  }
+  return pages;
+}
+
+void Schedule::adopt(const std::string& cache_key, PrefixTree::Tokens tokens, u32 first,
+                     std::span<const u32> good, std::span<const u32> bad) {
+  tree_.adopt(cache_key, tokens, first, good);
+  for (const u32 page : bad) pool_->drop(page);
 }
 
 // Whether a waiting job can begin without soon putting out another: its whole text has pages, and

@@ -38,7 +38,8 @@ struct StepPlan {
 
 class Schedule {
  public:
-  Schedule(forward::PagePool& pool, const ScheduleLimits& limits);
+  // `store`: of cached pages beyond memory; must outlive it.
+  Schedule(forward::PagePool& pool, const ScheduleLimits& limits, PageStore* store = nullptr);
 
   void add(Job& job);  // waits
   // Takes it out, whatever it is doing. What it has computed stays in the cache.
@@ -49,6 +50,14 @@ class Schedule {
   [[nodiscard]] const StepPlan& plan();
   // The step was made. Tokens that it chose are appended by the caller afterwards.
   void completed(f64 seconds);
+
+  // What of a job's text could be read from the store, before add(). Pages to read it into, as many
+  // as can be had (kept, nobody's); they come back by adopt(), in order, with those at the end that
+  // could not be read.
+  [[nodiscard]] PrefixTree::Stored stored(const Job& job) const;
+  [[nodiscard]] std::vector<u32> borrow(u64 most);
+  void adopt(const std::string& cache_key, PrefixTree::Tokens tokens, u32 first,
+             std::span<const u32> good, std::span<const u32> bad);
 
   // What the cache knows of a job's text; counts as no use.
   [[nodiscard]] PrefixTree::Match known_of(const Job& job);
@@ -80,6 +89,7 @@ class Schedule {
   CostModel cost_;
   StepPolicy policy_;
   PrefixTree tree_;
+  bool has_store_;
   std::vector<Job*> waiting_, running_;
   StepPlan plan_;
   u32 largest_ = 0;  // tokens of the largest step so far

@@ -49,16 +49,21 @@ Result<void> check(const Submission& submission, const Engine& engine) {
 class Scheduler::Loop {
  public:
   Loop(Engine& engine, const SchedulerOptions& options, u32 running_max)
-      : engine_(engine),
-        options_(options),
-        running_max_(running_max),
-        runner_(engine, options, running_max) {
-    stats_ = runner_.stats();
-    thread_ = std::thread([this] { main(); });
-  }
+      : engine_(engine), options_(options), running_max_(running_max) {}
   ~Loop() {
+    if (!thread_.joinable()) return;
     drain(0);
     thread_.join();
+  }
+  Result<void> start() {
+    TRY(runner_, StepRunner::make(engine_, options_, running_max_, [this] {
+          const std::lock_guard lock(mutex_);
+          loaded_ = true;
+          wake_.notify_one();
+        }));
+    stats_ = runner_->stats();
+    thread_ = std::thread([this] { main(); });
+    return {};
   }
 
   tl::expected<Admission, Refusal> submit(Submission submission,
@@ -140,12 +145,13 @@ class Scheduler::Loop {
   void main() {
     while (receive()) {
       const auto begin = Clock::now();
-      runner_.end_overdue();
+      runner_->end_overdue();
       // Who has begun no longer takes a place in the queue, even while its first step lasts.
-      if (!runner_.idle()) runner_.step([this] { publish(0); });
+      if (!runner_->idle()) runner_->step([this] { publish(0); });
       publish(seconds_since(begin));
       go_aside();
     }
+    runner_->save();
     const std::lock_guard lock(mutex_);
     drained_ = true;
     drained_changed_.notify_all();
@@ -158,15 +164,15 @@ class Scheduler::Loop {
       if (!side_wanted_) return;
       side_wanted_ = false;
     }
-    if (options_.side->go(!runner_.idle())) wake();
+    if (options_.side->go(!runner_->idle())) wake();
   }
 
   void publish(f64 seconds) {
     const std::lock_guard lock(mutex_);
     busy_seconds_ += seconds;
-    stats_ = runner_.stats();
+    stats_ = runner_->stats();
     stats_.busy_seconds = busy_seconds_;
-    run_seconds_ = runner_.run_seconds();
+    run_seconds_ = runner_->run_seconds();
   }
 
   // Takes what has come; waits when there is nothing to do. False: all is over.
@@ -176,24 +182,27 @@ class Scheduler::Loop {
     bool draining = false, over = false;
     {
       std::unique_lock lock(mutex_);
-      if (runner_.idle())
-        wake_.wait(lock, [&] { return !inbox_.empty() || draining_ || side_wanted_; });
+      if (runner_->idle() || runner_->only_loads())
+        wake_.wait(lock, [&] {
+          return !inbox_.empty() || !cancelled_.empty() || draining_ || side_wanted_ || loaded_;
+        });
+      loaded_ = false;
       came.swap(inbox_);
       stats_.waiting += u32(came.size());
       cancelled.swap(cancelled_);
       draining = draining_;
       over = draining_ && Clock::now() >= drain_end_;
     }
-    for (auto& request : came) runner_.take(std::move(request));
-    for (const Ticket ticket : cancelled) runner_.cancel(ticket);
-    if (over) runner_.cancel_all();
-    return !draining || !runner_.idle();
+    runner_->take_loaded();
+    for (auto& request : came) runner_->take(std::move(request));
+    for (const Ticket ticket : cancelled) runner_->cancel(ticket);
+    if (over) runner_->cancel_all();
+    return !draining || !runner_->idle();
   }
 
   Engine& engine_;
   SchedulerOptions options_;
   u32 running_max_;
-  StepRunner runner_;  // the scheduler's thread only
   // Shared.
   mutable std::mutex mutex_;
   std::condition_variable wake_, drained_changed_;
@@ -203,8 +212,9 @@ class Scheduler::Loop {
   f64 busy_seconds_ = 0, run_seconds_ = 0;
   u64 refused_ = 0;
   Ticket tickets_ = 0;
-  bool draining_ = false, drained_ = false, side_wanted_ = false;
+  bool draining_ = false, drained_ = false, side_wanted_ = false, loaded_ = false;
   Clock::time_point drain_end_ = Clock::time_point::max();
+  std::unique_ptr<StepRunner> runner_;  // the scheduler's thread only; its disk calls this
   std::thread thread_;
 };
 
@@ -213,11 +223,12 @@ Scheduler::~Scheduler() = default;
 
 Result<std::unique_ptr<Scheduler>> Scheduler::start(Engine& engine,
                                                     const SchedulerOptions& options) {
-  const u32 running_max =
+  u32 running_max =
       std::min(engine.scratch().logit_rows_max, engine.cache().pool().sequences_max());
-  return std::unique_ptr<Scheduler>(new Scheduler(std::make_unique<Loop>(
-      engine, options,
-      options.running_max ? std::min(options.running_max, running_max) : running_max)));
+  if (options.running_max) running_max = std::min(options.running_max, running_max);
+  auto loop = std::make_unique<Loop>(engine, options, running_max);
+  CHECK_OK(loop->start());
+  return std::unique_ptr<Scheduler>(new Scheduler(std::move(loop)));
 }
 
 tl::expected<Admission, Refusal> Scheduler::submit(Submission submission,

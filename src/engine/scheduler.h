@@ -8,6 +8,7 @@
 
 #include <memory>
 
+#include "engine/disk_pages.h"
 #include "engine/submission.h"
 
 namespace orrery::engine {
@@ -26,6 +27,7 @@ struct SchedulerOptions {
   u32 running_max = 0;  // 0: as many as the engine has sequences and logit rows for
   f64 step_ms = 0;      // what a step may last while replies stream; 0: by the cost model
   bool prefix_cache = true;
+  DiskPageOptions disk = {};  // cached texts beyond memory and restarts; without a folder: none
   std::shared_ptr<SideWork> side = nullptr;
 };
 
@@ -53,6 +55,7 @@ struct SchedulerStats {
   u64 ended[kFinishCount] = {};  // by Finish
   u64 prompt_tokens = 0, cached_tokens = 0, completion_tokens = 0;
   u64 steps = 0, preemptions = 0, evicted_pages = 0;
+  DiskPageStats disk;
   f64 forward_seconds = 0;  // in the model
   f64 busy_seconds = 0;     // in steps as a whole
   f64 decode_gap_max = 0;   // longest wait between two tokens of any reply
@@ -60,7 +63,8 @@ struct SchedulerStats {
 
 class Scheduler {
  public:
-  // The engine must outlive it and belongs to it alone. An error when the options do not fit it.
+  // The engine must outlive it and belongs to it alone. An error when the options do not fit it,
+  // or the cache folder cannot be used.
   [[nodiscard]] static Result<std::unique_ptr<Scheduler>> start(Engine& engine,
                                                                 const SchedulerOptions& options);
   // Whatever has not ended ends now, with kCancelled.

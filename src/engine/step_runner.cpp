@@ -7,6 +7,8 @@ namespace orrery::engine {
 namespace {
 
 constexpr u32 kShownTokens = 16;     // of a text around the place where two part
+// What the end of a program may last for the sake of the next start.
+constexpr f64 kSaveSecondsMax = 10;
 constexpr f64 kRunSecondsNew = 0.1;  // share of a new one in the mean of run_seconds()
 
 ScheduleLimits limits_of(Engine& engine, const SchedulerOptions& options, u32 running_max) {
@@ -24,8 +26,26 @@ f64 seconds_between(StepRunner::Clock::time_point begin, StepRunner::Clock::time
 
 }  // namespace
 
-StepRunner::StepRunner(Engine& engine, const SchedulerOptions& options, u32 running_max)
-    : engine_(&engine), schedule_(engine.cache().pool(), limits_of(engine, options, running_max)) {
+Result<std::unique_ptr<StepRunner>> StepRunner::make(Engine& engine,
+                                                     const SchedulerOptions& options,
+                                                     u32 running_max, std::function<void()> wake) {
+  std::unique_ptr<DiskPages> disk;
+  if (!options.disk.folder.empty() && options.prefix_cache && engine.cache().rewinds()) {
+    if (engine.identity().empty())
+      return fail("texts of this model cannot be kept on disk: its files have no state to tell");
+    const auto memory = [&engine](u32 page) { return engine.cache().page_bytes(page); };
+    TRY(disk, DiskPages::open(options.disk, engine.identity(), memory));
+  }
+  return std::unique_ptr<StepRunner>(
+      new StepRunner(engine, options, running_max, std::move(disk), std::move(wake)));
+}
+
+StepRunner::StepRunner(Engine& engine, const SchedulerOptions& options, u32 running_max,
+                       std::unique_ptr<DiskPages> disk, std::function<void()> wake)
+    : engine_(&engine),
+      wake_(std::move(wake)),
+      disk_(std::move(disk)),
+      schedule_(engine.cache().pool(), limits_of(engine, options, running_max), disk_.get()) {
   mask_.resize(divide_up(engine.model().spec.vocab, 32u));
   batch_.tokens.reserve(engine.scratch().tokens_max);
 }
@@ -57,8 +77,57 @@ void StepRunner::take(std::unique_ptr<LiveRequest> request) {
   job.wants_prompt_logits = submission.prompt_logprobs.has_value();
   job.takes_prefix = !submission.hidden && !job.wants_prompt_logits;
   live->request = std::move(request);
-  schedule_.add(job);
+  if (!load(*live)) schedule_.add(job);
   requests_.emplace(job.id, std::move(live));
+}
+
+bool StepRunner::load(Live& live) {
+  const Job& job = live.job;
+  PrefixTree::Stored stored = schedule_.stored(job);
+  Load load{.ticket = job.id, .first = stored.first, .pages = schedule_.borrow(stored.names.size())};
+  if (load.pages.empty()) return false;
+  stored.names.resize(load.pages.size());
+  load.cache_key = job.cache_key;
+  load.tokens.assign(job.tokens->begin(), job.tokens->end());
+  std::vector<u32> pages = load.pages;
+  disk_->read(std::move(stored.names), std::move(pages),
+              [this, done = std::move(load)](u32 good) mutable {
+                done.good = good;
+                {
+                  const std::lock_guard lock(loaded_mutex_);
+                  loaded_.push_back(std::move(done));
+                }
+                wake_();
+              });
+  live.loading = true;
+  ++loading_;
+  return true;
+}
+
+void StepRunner::take_loaded() {
+  std::vector<Load> loaded;
+  {
+    const std::lock_guard lock(loaded_mutex_);
+    loaded.swap(loaded_);
+  }
+  for (const Load& load : loaded) {
+    const std::span<const u32> pages(load.pages);
+    schedule_.adopt(load.cache_key, load.tokens, load.first, pages.first(load.good),
+                    pages.subspan(load.good));
+    const auto found = requests_.find(load.ticket);
+    if (found == requests_.end()) continue;  // it has ended meanwhile
+    found->second->loading = false;
+    --loading_;
+    schedule_.add(found->second->job);
+  }
+}
+
+void StepRunner::save() {
+  if (!disk_) return;
+  const auto begin = Clock::now();
+  schedule_.tree().visit([&](const PageName& name, u32 page) {
+    return disk_->write(name, page) && seconds_between(begin, Clock::now()) < kSaveSecondsMax;
+  });
 }
 
 void StepRunner::cancel(u64 ticket) {
@@ -94,7 +163,10 @@ void StepRunner::forget(u64 ticket) {
     const f64 ran = seconds_between(live.started, Clock::now());
     run_seconds_ = run_seconds_ == 0 ? ran : run_seconds_ + kRunSecondsNew * (ran - run_seconds_);
   }
-  schedule_.remove(live.job);
+  if (live.loading)
+    --loading_;
+  else
+    schedule_.remove(live.job);
   requests_.erase(found);
 }
 
@@ -149,7 +221,7 @@ void StepRunner::step(const std::function<void()>& planned) {
   planned();
   if (plan.runs.empty()) {
     // Nothing that is left can ever run: all pages are too few for it.
-    if (!requests_.empty())
+    if (!requests_.empty() && loading_ == 0)
       end(requests_.begin()->first, Finish::kError,
           Error{"the text does not fit the key/value cache"});
     return;
@@ -232,12 +304,13 @@ bool StepRunner::read_run(Live& one, const StepPlan::Run& run, u32 first, u32& r
 const SchedulerStats& StepRunner::stats() {
   const forward::PagePool& pool = engine_->cache().pool();
   stats_.running = u32(schedule_.running().size());
-  stats_.waiting = u32(schedule_.waiting().size());
+  stats_.waiting = u32(schedule_.waiting().size() + loading_);
   stats_.pages = pool.count();
   stats_.pages_free = pool.free();
   stats_.pages_cached = pool.idle();
   stats_.preemptions = schedule_.preemptions();
   stats_.evicted_pages = schedule_.tree().evicted();
+  if (disk_) stats_.disk = disk_->stats();
   return stats_;
 }
 

@@ -1,9 +1,7 @@
 #include "model/pack_file.h"
 
-#include <fcntl.h>
 #include <fmt/format.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -11,6 +9,9 @@
 #include <mutex>
 #include <optional>
 #include <vector>
+
+#include "base/checksum.h"
+#include "base/new_file.h"
 
 namespace orrery::model {
 namespace {
@@ -22,51 +23,6 @@ constexpr u64 kPackDataOffset = u64(2) << 20;  // a huge page
 constexpr u64 kPieceBytes = u64(4) << 20;      // checked and written at a time
 constexpr u64 kNameBytes = 256;
 constexpr u64 kHeaderWords = 8 + kNameBytes / 8;
-
-// Four independent chains of multiply and add, so that checking keeps up with memory. It finds
-// accidents, not attacks: what weights say is no danger to the program.
-class Checksum {
- public:
-  void add(Bytes bytes) {
-    u64 at = 0;
-    for (; at + 32 <= bytes.size(); at += 32)
-      for (u32 lane = 0; lane < 4; ++lane) step(lane, word(bytes.data() + at + 8 * lane, 8));
-    for (u32 lane = 0; at < bytes.size(); at += 8, ++lane)
-      step(lane % 4, word(bytes.data() + at, std::min<u64>(8, bytes.size() - at)));
-    step(0, bytes.size());
-  }
-  void add(u64 value) { step(1, value); }
-  void add(std::string_view text) {
-    add(Bytes{reinterpret_cast<const u8*>(text.data()), text.size()});
-  }
-  [[nodiscard]] u64 value() const {
-    u64 all = 0;
-    for (const u64 lane : lanes_) all = mix(all ^ lane);
-    return all;
-  }
-
- private:
-  static u64 word(const u8* from, u64 bytes) {
-    u64 value = 0;
-    std::memcpy(&value, from, bytes);
-    return value;
-  }
-  static u64 mix(u64 x) {
-    x = (x ^ x >> 32) * 0xd6e8feb86659fd93;
-    return x ^ x >> 29;
-  }
-  void step(u32 lane, u64 value) {
-    lanes_[lane] = (lanes_[lane] + value) * 0x9e3779b97f4a7c15;
-    lanes_[lane] ^= lanes_[lane] >> 31;
-  }
-  u64 lanes_[4] = {1, 2, 3, 4};
-};
-
-u64 checksum(Bytes bytes) {
-  Checksum sum;
-  sum.add(bytes);
-  return sum.value();
-}
 
 u64 pieces_of(u64 bytes) { return divide_up(bytes, kPieceBytes); }
 Bytes piece(Bytes data, u64 index) {
@@ -158,45 +114,6 @@ void add_samples(Bytes bytes, Checksum& to) {
     to.add(bytes.subspan(begin, std::min<u64>(kSample, bytes.size() - begin)));
 }
 
-// A file that is being written; gone again unless it is kept.
-class NewFile {
- public:
-  explicit NewFile(fs::path path) : path_(std::move(path)) {
-    fd_ = ::open(path_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-  }
-  NewFile(const NewFile&) = delete;
-  NewFile& operator=(const NewFile&) = delete;
-  ~NewFile() {
-    if (fd_ >= 0) ::close(fd_);
-    if (fd_ >= 0 && !kept_) ::unlink(path_.c_str());
-  }
-  Result<void> opened() const {
-    if (fd_ < 0) return fail("{}: {}", path_.string(), std::strerror(errno));
-    return {};
-  }
-  Result<void> write(Bytes bytes, u64 offset) const {
-    while (!bytes.empty()) {
-      const ssize_t done = ::pwrite(fd_, bytes.data(), bytes.size(), off_t(offset));
-      if (done < 0 && errno == EINTR) continue;
-      if (done <= 0) return fail("{}: {}", path_.string(), std::strerror(errno));
-      bytes = bytes.subspan(u64(done));
-      offset += u64(done);
-    }
-    return {};
-  }
-  Result<void> keep_as(const fs::path& place) {
-    if (::rename(path_.c_str(), place.c_str()) != 0)
-      return fail("{}: {}", place.string(), std::strerror(errno));
-    kept_ = true;
-    return {};
-  }
-
- private:
-  fs::path path_;
-  int fd_ = -1;
-  bool kept_ = false;
-};
-
 }  // namespace
 
 Result<PackKey> pack_key(const checkpoint::Checkpoint& checkpoint, const BindPlan& plan) {
@@ -260,9 +177,7 @@ Result<void> write_pack(const fs::path& path, const PackKey& key, std::string_vi
                         Bytes data, const std::atomic<bool>& stop) {
   if (pieces_of(data.size()) > kPackDataOffset / 8 - kHeaderWords)
     return fail("{}: the weights are too large for a pack", path.string());
-  fs::path part = path;
-  part += fmt::format(".{}.part", ::getpid());
-  NewFile file(part);
+  NewFile file(path);
   CHECK_OK(file.opened());
   std::vector<u64> sums;
   for (u64 i = 0; i < pieces_of(data.size()); ++i) {
@@ -272,7 +187,7 @@ Result<void> write_pack(const fs::path& path, const PackKey& key, std::string_vi
   }
   const std::vector<u64> header = make_header(key, model, data.size(), sums);
   CHECK_OK(file.write({reinterpret_cast<const u8*>(header.data()), header.size() * 8}, 0));
-  return file.keep_as(path);
+  return file.keep();
 }
 
 }  // namespace orrery::model

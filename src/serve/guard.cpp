@@ -5,6 +5,8 @@
 #include <fstream>
 #include <sstream>
 
+#include "base/sha256.h"
+
 namespace orrery::serve {
 namespace {
 
@@ -43,6 +45,13 @@ std::string_view bearer(const Request& head) {
   return head.header("x-api-key");
 }
 
+// By the key itself and not by its place: a name is whose cached texts these are, also on disk.
+std::string nameless(std::string_view secret) {
+  const Sha256 hash = sha256({{reinterpret_cast<const u8*>(secret.data()), secret.size()}});
+  return fmt::format("key-{:02x}{:02x}{:02x}{:02x}{:02x}{:02x}", hash[0], hash[1], hash[2], hash[3],
+                     hash[4], hash[5]);
+}
+
 Result<ApiKey> parse_key(const std::string& line) {
   std::istringstream words(line);
   std::string first, second, more;
@@ -79,7 +88,7 @@ Result<std::vector<ApiKey>> read_keys(const std::filesystem::path& path) {
     if (line.find_first_not_of(" \t\r") == line.npos || line.starts_with('#')) continue;
     auto key = parse_key(line);
     if (!key) return fail("{}: line {} {}", path.string(), number, key.error().message);
-    if (key->name.empty()) key->name = fmt::format("line {}", number);
+    if (key->name.empty()) key->name = nameless(key->secret);
     keys.push_back(std::move(*key));
     if (keys.size() > kKeysMax) return fail("{}: more than {} keys", path.string(), kKeysMax);
   }

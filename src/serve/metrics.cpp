@@ -100,6 +100,14 @@ std::string Metrics::text(const engine::SchedulerStats& s, std::string_view mode
   per_token_.write(out, "vllm:time_per_output_token_seconds", labels, "Between tokens, a mean.");
   total_.write(out, "vllm:e2e_request_latency_seconds", labels, "From arrival to the end.");
   queue_.write(out, "vllm:request_queue_time_seconds", labels, "Waiting before the first step.");
+  gauge("orrery:disk_pages", "Cached pages on disk.", f64(s.disk.pages));
+  gauge("orrery:disk_bytes", "Their bytes.", f64(s.disk.bytes));
+  counter("orrery:disk_pages_read_total", "Pages that came back from disk.", f64(s.disk.read));
+  counter("orrery:disk_pages_written_total", "Pages written to disk.", f64(s.disk.written));
+  counter("orrery:disk_pages_damaged_total", "Pages on disk that were damaged.",
+          f64(s.disk.damaged));
+  counter("orrery:disk_writes_failed_total", "Pages that could not be written.",
+          f64(s.disk.failed));
   counter("orrery:steps_total", "Passes of the model.", f64(s.steps));
   counter("orrery:forward_seconds_total", "Time in the model.", s.forward_seconds);
   counter("orrery:busy_seconds_total", "Time in steps as a whole.", s.busy_seconds);

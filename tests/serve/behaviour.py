@@ -239,6 +239,49 @@ def prefixes(server):
            == other["usage"]["prompt_tokens"] - cached, f"{why}")
 
 
+def prefixes_on_disk(_):
+    """--cache-dir: after a restart a known beginning is read from disk: same reply, same key only.
+    """
+    story = "Once there was a lighthouse keeper who counted ships. " * 100
+    body = {"prompt": story + "How many?", "max_tokens": 8, "temperature": 0}
+    with tempfile.TemporaryDirectory() as folder:
+        keys_file, cache = pathlib.Path(folder) / "keys", pathlib.Path(folder) / "cache"
+        keys_file.write_text("a-has-no-name-0123456789\nbob bob-secret-0123456789\n")
+        flags = ("--cache-dir", str(cache), "--api-key-file", str(keys_file))
+
+        def ask(server, key):
+            return ok(server.post(TEXT, body, x_api_key=key))
+
+        def cached(reply):
+            return reply["usage"]["prompt_tokens_details"]["cached_tokens"]
+        with Server(*flags) as server:
+            first = ask(server, "a-has-no-name-0123456789")
+            expect(cached(first) == 0 and server.stop(20) == 0, "the first was known")
+        expect(cache.stat().st_mode & 0o77 == 0 and any(cache.iterdir()), "nothing kept, or open")
+        # Another line, another number of it: still its key's text.
+        keys_file.write_text("bob bob-secret-0123456789\na-has-no-name-0123456789\n")
+        with Server(*flags) as server:
+            expect(cached(ask(server, "bob-secret-0123456789")) == 0, "another's text was used")
+            again = ask(server, "a-has-no-name-0123456789")
+            expect(cached(again) >= 0.9 * first["usage"]["prompt_tokens"], f"{again['usage']}")
+            expect(again["choices"][0]["text"] == first["choices"][0]["text"], "another reply")
+            took = [reply["timings"]["queue_ms"] + reply["timings"]["prefill_ms"]
+                    for reply in (first, again)]
+            expect(took[1] < 0.5 * took[0], f"{took}")  # 20 % on a machine of one's own
+            text = server.get("/metrics", x_api_key="bob-secret-0123456789").body.decode()
+            expect(re.search(r"orrery:disk_pages_read_total\S* [1-9]", text), "not counted")
+        for number, file in enumerate(sorted(cache.iterdir())):
+            if number % 2:
+                file.write_bytes(file.read_bytes()[:-1] + b"x")
+        with Server(*flags) as server:
+            again = ask(server, "a-has-no-name-0123456789")
+            expect(again["choices"][0]["text"] == first["choices"][0]["text"], "of a damaged page")
+    with tempfile.NamedTemporaryFile() as file:
+        done = subprocess.run([str(PROGRAM), "serve", "--port", "0", "--cache-dir", file.name],
+                              capture_output=True, text=True, timeout=60, check=False)
+        expect(done.returncode == 1 and "cache folder" in done.stderr, f"{done.stderr!r}")
+
+
 def metrics(server):
     """/metrics is Prometheus text that counts."""
     def total():
@@ -401,6 +444,6 @@ def quiet_log(server):
 def tests(server):
     for test in (models_and_names, same_as_generate, stream_equals_whole, seeds, greedy_in_company,
                  stops, lengths, biases, logprobs, echo, token_prompts, round_trip, control_tokens,
-                 does_not_fit, warnings, timings, prefixes, metrics, heads, chunked_request,
+                 does_not_fit, warnings, timings, prefixes, prefixes_on_disk, metrics, heads, chunked_request,
                  own_pages, keys, refuses_to_start, drains, drain_ends, queue_full, quiet_log):
         yield test.__doc__, lambda t=test: t(server)
