@@ -111,6 +111,10 @@ std::string Metrics::text(const engine::SchedulerStats& s, std::string_view mode
   counter("orrery:steps_total", "Passes of the model.", f64(s.steps));
   counter("orrery:forward_seconds_total", "Time in the model.", s.forward_seconds);
   counter("orrery:busy_seconds_total", "Time in steps as a whole.", s.busy_seconds);
+  u64 ended = 0;
+  for (const u64 count : s.ended) ended += count;
+  counter("orrery:requests_taken_total", "Requests that the scheduler took.", f64(s.submitted));
+  counter("orrery:requests_ended_total", "Those of them that have ended, however.", f64(ended));
   counter("orrery:requests_refused_total", "Requests that found the queue full.", f64(s.refused));
   gauge("orrery:decode_gap_seconds_max", "The longest wait between two tokens of a reply.",
         s.decode_gap_max);

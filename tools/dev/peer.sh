@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# The peer that `./dev bench peer` measures against: llama.cpp, from the source package that its
+# The peer that `./dev bench peer` and `./dev bench serve` measure against: llama.cpp, from the source package that its
 # Python binding publishes, built as that project advises, into .cache/peer/.
 
 peer_package=llama-cpp-python==0.3.36
@@ -7,7 +7,8 @@ peer_dir=.cache/peer
 
 build_peer() {
   local bin=$peer_dir/build/bin avx2=$peer_dir/build-avx2
-  if [[ -x $bin/llama-bench && -x $bin/llama-perplexity && -x $bin/llama-completion ]]; then
+  if [[ -x $bin/llama-bench && -x $bin/llama-perplexity && -x $bin/llama-completion &&
+    -x $bin/llama-server ]]; then
     if [[ -x $avx2/bin/llama-bench ]] || ! grep -qw avx512f /proc/cpuinfo; then return 0; fi
   fi
   mkdir -p "$peer_dir"
@@ -23,7 +24,8 @@ build_peer() {
   fi
   plain cmake -S "$peer_dir/source/vendor/llama.cpp" -B "$peer_dir/build" -G Ninja \
     -DCMAKE_BUILD_TYPE=Release -DGGML_NATIVE=ON -DLLAMA_CURL=OFF
-  plain cmake --build "$peer_dir/build" --target llama-bench llama-perplexity llama-completion
+  plain cmake --build "$peer_dir/build" --target llama-bench llama-perplexity llama-completion \
+    llama-server
   # What our rung avx2 is compared with, where the native build would use more.
   if grep -qw avx512f /proc/cpuinfo; then
     plain cmake -S "$peer_dir/source/vendor/llama.cpp" -B "$avx2" -G Ninja \

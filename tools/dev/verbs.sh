@@ -58,7 +58,7 @@ prepare_tokenizers() {
   plain .venv/bin/python tools/fetch_tokenizers.py
 }
 
-verb_bench() { # [peer|model|tokenizer|NAME] [ARGUMENTS]
+verb_bench() { # [peer|serve|soak|model|tokenizer|NAME] [ARGUMENTS]
   local what=${1:-model}
   shift || true
   need_packages build
@@ -73,6 +73,21 @@ verb_bench() { # [peer|model|tokenizer|NAME] [ARGUMENTS]
       build_peer
       plain .venv/bin/python tools/bench_peer.py "$@"
       ;;
+    serve)
+      need_packages test
+      need_python tools/dev/requirements-serve.txt
+      build_preset release orrery
+      fetch_model
+      build_peer
+      plain .venv/bin/python tools/bench_serve.py "$@"
+      ;;
+    soak)
+      need_packages test
+      need_python tools/dev/requirements-serve.txt
+      build_preset release orrery
+      fetch_model
+      plain .venv/bin/python tools/soak.py "$@"
+      ;;
     tokenizer)
       prepare_tokenizers
       plain .venv/bin/python tools/bench_tokenizer.py "$@"
@@ -85,7 +100,7 @@ verb_bench() { # [peer|model|tokenizer|NAME] [ARGUMENTS]
     *)
       build_preset release
       local program=build/release/${what}_bench
-      [[ -x $program ]] || die "no bench named $what: try peer, model, tokenizer, or bench/NAME_bench.cpp"
+      [[ -x $program ]] || die "no bench named $what: try peer, serve, soak, model, tokenizer, or bench/NAME_bench.cpp"
       plain "$program" "$@"
       ;;
   esac
