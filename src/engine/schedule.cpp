@@ -7,7 +7,7 @@ namespace {
 
 using forward::kPageTokens;
 
-constexpr u32 kPromptMin = 16;  // tokens of prompts that any step takes, if there are any
+constexpr u32 kPromptMin = 4;   // tokens of prompts that any step takes, if there are any
 
 }  // namespace
 

@@ -23,7 +23,7 @@ constexpr f64 kGaps = 3, kGapSecondsMax = 0.12, kLongGaps = 1.5;
 // the weights once takes long already, enough tokens must share that.
 constexpr f64 kStepSecondsAlone = 0.25, kPassesAlone = 4;
 
-constexpr u32 kChunkMin = 16;    // fewer tokens cost nearly the same
+constexpr u32 kChunkMin = 4;     // fewer tokens cost nearly the same
 constexpr u32 kChunkFirst = 32;  // as long as nothing is known about the machine
 
 f64 price(i32 priority) {

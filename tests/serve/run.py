@@ -3,7 +3,8 @@
 or `FAIL - what`.
 
 behaviour.py has what must work over plain HTTP, clients.py what people's own clients make of it,
-hostile.py what others may send. One server answers them all, so that what one case leaves behind
+hostile.py what others may send,
+crowd.py many at once. One server answers them all, so that what one case leaves behind
 shows in the next; tests that need other flags start one of their own.
 """
 
@@ -12,6 +13,7 @@ import traceback
 
 import behaviour
 import clients
+import crowd
 import hostile
 from server import Broken, Server
 
@@ -20,6 +22,7 @@ def all_tests(server):
     yield from behaviour.tests(server)
     yield from clients.tests(server)
     yield from hostile.tests(server)
+    yield from crowd.tests()
 
 
 def attempt(name, test, server):
