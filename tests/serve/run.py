@@ -3,9 +3,8 @@
 or `FAIL - what`.
 
 behaviour.py has what must work over plain HTTP, clients.py what people's own clients make of it,
-hostile.py what others may send,
-crowd.py many at once. One server answers them all, so that what one case leaves behind
-shows in the next; tests that need other flags start one of their own.
+hostile.py what others may send, crowd.py many at once. One server answers them all, so that what
+one case leaves behind shows in the next; tests that need other flags start one of their own.
 """
 
 import sys
