@@ -85,6 +85,7 @@ void print_start(const serve::Server& server, const serve::ModelHost& host, cons
 
 engine::EngineOptions engine_options(const Flags& flags) {
   engine::EngineOptions options = flags.engine.options();
+  options.states_kept = flags.parallel;
   options.sequences = flags.parallel + (flags.explorer ? serve::kExplorerSequences : 0);
   options.logit_rows = std::max(flags.parallel, 64u);  // prompts' log probabilities want several
   return options;

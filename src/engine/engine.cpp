@@ -54,7 +54,8 @@ Result<std::unique_ptr<Engine>> Engine::open(const std::filesystem::path& path,
   CHECK_OK(check_memory(
       e.host_, bind_plan.bytes + options.sequences *
                                      (e.context_ * plan::kv_bytes_per_token(description.spec, kv) +
-                                      plan::state_bytes_per_sequence(description.spec))));
+                                      plan::state_bytes_per_sequence(description.spec)) +
+          options.states_kept * plan::state_bytes_per_sequence(description.spec)));
   e.load_timings_.open = watch.lap();
 
   const u32 threads = options.threads ? options.threads : e.host_.threads_best;
@@ -63,7 +64,7 @@ Result<std::unique_ptr<Engine>> Engine::open(const std::filesystem::path& path,
   Progress& progress = options.progress ? *options.progress : no_progress();
   CHECK_OK(e.load(description, bind_options, std::move(bind_plan), progress));
   TRY(e.cache_, forward::KvCache::make(description.spec, kv, u64(e.context_) * options.sequences,
-                                       options.sequences));
+                                       options.sequences, options.states_kept));
   if (!e.identity_.empty())
     e.identity_ += fmt::format(" {} {}{}", kernels::name(kv), kernels::name(e.kernels_.isa),
                                options.exact ? " exact" : "");

@@ -27,6 +27,14 @@ bool PrefixTree::Less::operator()(Tokens a, Tokens b) const {
   return std::lexicographical_compare(a.begin(), a.end(), b.begin(), b.end());
 }
 
+PrefixTree::PrefixTree(forward::PagePool& pool, Cost cost, PageStore* store,
+                       std::optional<u32> states)
+    : pool_(&pool),
+      cost_(std::move(cost)),
+      store_(store),
+      has_states_(states.has_value()),
+      states_(states.value_or(0)) {}
+
 PrefixTree::~PrefixTree() {
   // Trees may be deep: from the leaves up, not by recursion of destructors.
   while (!leaves_.empty()) remove(**leaves_.begin());
@@ -46,12 +54,26 @@ PrefixTree::Nearest PrefixTree::nearest(Node& parent, Tokens tokens) {
   return best;
 }
 
+// Takes back what lies behind the last kept state.
+void PrefixTree::end_at_state(Match& match, const Place& last) const {
+  match.partial.reset();
+  match.partial_tokens = 0;
+  match.state = last.state;
+  match.idle = last.idle;
+  match.pages.resize(last.pages);
+  if (last.tail) {
+    match.partial = last.tail->page;
+    match.partial_tokens = u32(last.tail->tokens().size());
+  }
+}
+
 PrefixTree::Match PrefixTree::find(const std::string& key, Tokens tokens, u32 limit, bool use) {
   Match match;
   const auto root = roots_.find(key);
   if (root == roots_.end()) return match;
   ++calls_;
   Node* node = &root->second;
+  Place last;
   while (true) {
     const Tokens rest = tokens.subspan(u64(match.pages.size()) * kPageTokens);
     const auto [child, common] =
@@ -63,6 +85,7 @@ PrefixTree::Match PrefixTree::find(const std::string& key, Tokens tokens, u32 li
     if (usable == kPageTokens) {
       match.pages.push_back(child->page);
       match.idle += pool_->users(child->page) == 0;
+      if (child->state) last = {child->state, u32(match.pages.size()), match.idle, nullptr};
       node = child;
       continue;
     }
@@ -70,10 +93,13 @@ PrefixTree::Match PrefixTree::find(const std::string& key, Tokens tokens, u32 li
       match.partial = child->page;
       match.partial_tokens = usable;
     }
+    if (child->state && usable == child->tokens().size())
+      last = {child->state, u32(match.pages.size()), match.idle, child};
     const Tokens next = child->tokens().subspan(common);
     match.cached_next.assign(next.begin(), next.begin() + i64(std::min(next.size(), kNextMax)));
     break;
   }
+  if (has_states_) end_at_state(match, last);
   return match;
 }
 
@@ -97,9 +123,10 @@ PrefixTree::Node& PrefixTree::root(const std::string& key) {
   return place->second;
 }
 
-void PrefixTree::insert(const std::string& key, Tokens tokens, u32 sequence, bool tail) {
+std::optional<u32> PrefixTree::insert(const std::string& key, Tokens tokens, u32 sequence,
+                                      bool tail, bool state) {
   const u64 end = tail ? tokens.size() : tokens.size() / kPageTokens * kPageTokens;
-  if (end == 0) return;
+  if (end == 0) return std::nullopt;
   ++calls_;
   Node* node = &root(key);
   for (u64 begin = 0; begin < end; begin += kPageTokens) {
@@ -114,6 +141,21 @@ void PrefixTree::insert(const std::string& key, Tokens tokens, u32 sequence, boo
     }
     node = child;
   }
+  // A tail that knows more than this text ends elsewhere.
+  const bool ends_here = end == tokens.size() && (end - 1) % kPageTokens + 1 == node->tokens().size();
+  return state && ends_here ? take_state(*node) : std::nullopt;
+}
+
+// A free copy, or that which was not used for longest. One that is there has the same bits already.
+std::optional<u32> PrefixTree::take_state(Node& node) {
+  if (node.state || states_.empty()) return std::nullopt;
+  const auto oldest = std::min_element(states_.begin(), states_.end(), [](Node* a, Node* b) {
+    return a && b ? a->used < b->used : !a && b;
+  });
+  if (*oldest) (*oldest)->state.reset();
+  *oldest = &node;
+  node.state = u32(oldest - states_.begin());
+  return node.state;
 }
 
 // Of a tail the child may know more.
@@ -199,6 +241,7 @@ void PrefixTree::visit(const std::function<bool(const PageName&, u32 page)>& on_
 
 void PrefixTree::remove(Node& node) {
   leaves_.erase(&node);
+  if (node.state) states_[*node.state] = nullptr;
   pool_->drop(node.page);
   --size_;
   Node& parent = *node.parent;

@@ -10,6 +10,9 @@
 // (GreedyDual-Size-Frequency: Cherkasova 1998, after Young 1994), the least recently used first
 // among equals; all pages are of one size here. Pages that sequences use stay. Where there is a
 // PageStore, it is offered the pages that are given up, and those that have been of use.
+//
+// Models with recurrent states can go on only from where a copy of the state was kept: those copies
+// have numbers here, and the longest cached beginning ends at one of them.
 #pragma once
 
 #include <functional>
@@ -33,8 +36,8 @@ class PrefixTree {
   // Seconds that computing `count` tokens from position `begin` on would take.
   using Cost = std::function<f64(u32 begin, u32 count)>;
 
-  PrefixTree(forward::PagePool& pool, Cost cost, PageStore* store)
-      : pool_(&pool), cost_(std::move(cost)), store_(store) {}
+  // `states`: how many copies of states there may be; absent: the model has none.
+  PrefixTree(forward::PagePool& pool, Cost cost, PageStore* store, std::optional<u32> states);
   ~PrefixTree();
   PrefixTree(const PrefixTree&) = delete;
   PrefixTree& operator=(const PrefixTree&) = delete;
@@ -43,6 +46,7 @@ class PrefixTree {
     std::vector<u32> pages;      // whole ones, in order
     std::optional<u32> partial;  // a page of which the first `partial_tokens` go on from there
     u32 partial_tokens = 0;
+    std::optional<u32> state;  // to go on with
     u32 idle = 0;                            // how many of `pages` no sequence uses
     u32 parted_at = 0;                       // tokens that the nearest cached text has in common
     std::vector<text::TokenId> cached_next;  // how that text goes on, a few tokens
@@ -56,8 +60,10 @@ class PrefixTree {
 
   // Keeps the whole pages of the sequence, whose computed tokens these are; where they are known
   // already, the sequence gets the known page in place of its own. `tail`: the last page, too, even
-  // if it is not full; then nothing may be computed into it any more.
-  void insert(const std::string& key, Tokens tokens, u32 sequence, bool tail);
+  // if it is not full; then nothing may be computed into it any more. `state`: returns where to copy
+  // the sequence's states to, at once; nothing where that is not wanted.
+  std::optional<u32> insert(const std::string& key, Tokens tokens, u32 sequence, bool tail,
+                            bool state);
 
   // How the text goes on in the store, from where the tree knows whole pages of it no more.
   struct Stored {
@@ -90,6 +96,7 @@ class PrefixTree {
     u32 uses = 1;
     f64 value = 0;
     u64 used = 0;   // when last, in calls
+    std::optional<u32> state;
     PageName name;  // of a root and a whole page, if there is a store
     Children children;
 
@@ -106,13 +113,21 @@ class PrefixTree {
     Node* node = nullptr;
     u32 common = 0;
   };
+  // A kept state on the way: with it `pages` whole pages and, if there is one, all of a tail.
+  struct Place {
+    std::optional<u32> state;
+    u32 pages = 0, idle = 0;
+    Node* tail = nullptr;
+  };
   [[nodiscard]] static Nearest nearest(Node& parent, Tokens tokens);
+  void end_at_state(Match& match, const Place& last) const;
   [[nodiscard]] Node& root(const std::string& key);
   // The child that knows these tokens; null: none.
   [[nodiscard]] static Node* known(Node& parent, Tokens tokens);
   // A new child, of a page that is kept.
   Node& add(Node& parent, Tokens tokens, u32 page);
   void offer(const Node& node);
+  [[nodiscard]] std::optional<u32> take_state(Node& node);
   void touch(Node& node, bool use);
   void remove(Node& node);
   void forget_if_empty(Node& root);
@@ -120,6 +135,8 @@ class PrefixTree {
   forward::PagePool* pool_;
   Cost cost_;
   PageStore* store_;
+  bool has_states_;
+  std::vector<Node*> states_;  // whose each copy is; null: nobody's
   std::map<std::string, Node> roots_;
   std::set<Node*, Cheaper> leaves_;
   f64 age_ = 0;  // the value of what was given up last

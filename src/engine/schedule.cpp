@@ -7,17 +7,22 @@ namespace {
 
 using forward::kPageTokens;
 
-constexpr u32 kPromptMin = 4;   // tokens of prompts that any step takes, if there are any
+constexpr u32 kPromptMin = 4;  // tokens of prompts that any step takes, if there are any
+// A model with states can go on from the end of a prompt's last whole page, and from every so many
+// tokens of it, as long as copies of the states last.
+constexpr u32 kStateTokens = 512;
 
 }  // namespace
 
-Schedule::Schedule(forward::PagePool& pool, const ScheduleLimits& limits, PageStore* store)
+Schedule::Schedule(forward::PagePool& pool, const ScheduleLimits& limits, PageStore* store,
+                   std::optional<StateMoves> states)
     : pool_(&pool),
       limits_(limits),
+      states_(std::move(states)),
       policy_(cost_, limits.step_seconds),
       tree_(
           pool, [this](u32 begin, u32 count) { return cost_.seconds_of_prompt(begin, count); },
-          store),
+          store, states_ ? std::optional(states_->count) : std::nullopt),
       has_store_(store && limits.prefix_cache) {}
 
 void Schedule::add(Job& job) {
@@ -31,14 +36,14 @@ void Schedule::remove(Job& job) {
     std::erase(waiting_, &job);
     return;
   }
-  keep_text(job, true);
+  keep_text(job, true, true);
   pool_->close_sequence(job.sequence);
   job.sequence = Job::kNone;
   std::erase(running_, &job);
 }
 
 void Schedule::preempt(Job& job) {
-  keep_text(job, true);
+  keep_text(job, true, true);
   pool_->close_sequence(job.sequence);
   job.sequence = Job::kNone;
   job.computed = 0;
@@ -48,10 +53,19 @@ void Schedule::preempt(Job& job) {
   waiting_.push_back(&job);
 }
 
-void Schedule::keep_text(Job& job, bool tail) {
+void Schedule::keep_text(Job& job, bool tail, bool state) {
   if (!limits_.prefix_cache) return;
-  tree_.insert(job.cache_key, PrefixTree::Tokens(*job.tokens).first(job.computed), job.sequence,
-               tail);
+  const PrefixTree::Tokens text = PrefixTree::Tokens(*job.tokens).first(job.computed);
+  const auto kept = tree_.insert(job.cache_key, text, job.sequence, tail, states_ && state);
+  if (kept) states_->save(job.sequence, *kept);
+}
+
+// Where the job's prompt comes next to a place whose state is worth a copy; no such place: 0.
+u32 Schedule::next_state(const Job& job) const {
+  if (!states_ || !limits_.prefix_cache || job.computed >= job.prompt_count) return 0;
+  const u32 last = (job.prompt_count - 1) / kPageTokens * kPageTokens;
+  const u32 next = std::min((job.computed / kStateTokens + 1) * kStateTokens, last);
+  return next > job.computed ? next : 0;
 }
 
 u32 Schedule::pages_for(u32 tokens) const { return divide_up(tokens, kPageTokens); }
@@ -121,6 +135,10 @@ void Schedule::take_prefix(Job& job) {
     plan_.copies.push_back({*match.partial, pool_->pages_of(job.sequence).back()});
     job.computed += match.partial_tokens;
   }
+  if (!match.state) return;
+  if (job.computed == match.tokens()) return states_->load(*match.state, job.sequence);
+  pool_->truncate(job.sequence, 0);  // no room for the tail, and only its end has a state
+  job.computed = 0;
 }
 
 bool Schedule::start(Job& job) {
@@ -236,6 +254,7 @@ void Schedule::plan_prompts() {
     const u64 held = pool_->pages_of(job->sequence).size();
     const u64 positions = (held + pool_->free() + pool_->idle()) * kPageTokens;
     count = u32(std::min<u64>(count, positions - job->computed));
+    if (const u32 next = next_state(*job)) count = std::min(count, next - job->computed);
     if (count == 0 || !reserve(*job, job->computed + count)) continue;
     plan_run(*job, count);
   }
@@ -245,11 +264,13 @@ void Schedule::completed(f64 seconds) {
   cost_.learn(plan_.work, seconds);
   largest_ = std::max(largest_, plan_.work.tokens);
   for (const auto& [job, begin, count] : plan_.runs) {
+    const u32 state = next_state(*job);
     policy_.charge(*job, seconds * count / plan_.work.tokens);
     job->computed = begin + count;
     job->recomputed += std::min(job->computed, job->reached) - std::min(begin, job->reached);
     job->reached = std::max(job->reached, job->computed);
-    if (job->computed / kPageTokens > begin / kPageTokens) keep_text(*job, false);
+    if (job->computed / kPageTokens > begin / kPageTokens)
+      keep_text(*job, false, state == job->computed);
   }
 }
 

@@ -22,6 +22,13 @@ struct ScheduleLimits {
   bool prefix_cache = true;
 };
 
+// How copies of a sequence's states are kept, of models that have some (PrefixTree).
+struct StateMoves {
+  u32 count = 0;  // of copies
+  std::function<void(u32 sequence, u32 kept)> save;
+  std::function<void(u32 kept, u32 sequence)> load;
+};
+
 struct StepPlan {
   struct Run {
     Job* job;
@@ -38,8 +45,9 @@ struct StepPlan {
 
 class Schedule {
  public:
-  // `store`: of cached pages beyond memory; must outlive it.
-  Schedule(forward::PagePool& pool, const ScheduleLimits& limits, PageStore* store = nullptr);
+  // `store`: of cached pages beyond memory; must outlive it. `states`: of a model that has some.
+  Schedule(forward::PagePool& pool, const ScheduleLimits& limits, PageStore* store = nullptr,
+           std::optional<StateMoves> states = std::nullopt);
 
   void add(Job& job);  // waits
   // Takes it out, whatever it is doing. What it has computed stays in the cache.
@@ -77,15 +85,17 @@ class Schedule {
   [[nodiscard]] Job* last_running() const;
   [[nodiscard]] Job* best_prompt(const std::vector<Job*>& tried, bool waiting_too) const;
   [[nodiscard]] bool reserve(Job& job, u32 length);
+  [[nodiscard]] u32 next_state(const Job& job) const;
   void make_way();
   void plan_replies();
   void plan_prompts();
   void plan_run(Job& job, u32 count);
-  void keep_text(Job& job, bool tail);
+  void keep_text(Job& job, bool tail, bool state);
   void preempt(Job& job);
 
   forward::PagePool* pool_;
   ScheduleLimits limits_;
+  std::optional<StateMoves> states_;
   CostModel cost_;
   StepPolicy policy_;
   PrefixTree tree_;

@@ -69,6 +69,7 @@ struct World {
   f64 leave_share = 0.1;  // of clients that go away early
   i32 priorities = 2;
   bool prefix_cache = true, attic = false;
+  std::optional<u32> states = {};  // copies of states, of a model that has some
 };
 
 class Simulation {
@@ -84,7 +85,9 @@ class Simulation {
                    .batch_tokens_max = 256,
                    .logit_rows_max = world.sequences,
                    .prefix_cache = world.prefix_cache},
-                  world.attic ? &attic_ : nullptr) {
+                  world.attic && !world.states ? &attic_ : nullptr, moves()) {
+    states_.resize(world.sequences);
+    kept_.resize(world.states.value_or(0));
     for (u32 i = 0; i < 12; ++i) {
       shared_.emplace_back();
       for (u32 n = number(0, world.prompt_max); n > 0; --n)
@@ -137,6 +140,14 @@ class Simulation {
     f64 ready;
   };
   static constexpr f64 kMeanSeconds = 0.2;  // about what a request takes of the machine alone
+
+  // The state of a sequence is the number of its text so far.
+  std::optional<StateMoves> moves() {
+    if (!world_.states) return std::nullopt;
+    return StateMoves{.count = *world_.states,
+                      .save = [this](u32 sequence, u32 kept) { kept_[kept] = states_[sequence]; },
+                      .load = [this](u32 kept, u32 sequence) { states_[sequence] = kept_[kept]; }};
+  }
 
   u32 number(u32 least, u32 most) {
     return std::uniform_int_distribution<u32>(least, most)(random_);
@@ -270,6 +281,8 @@ class Simulation {
       if (r.checked != r.preemptions) check_text(r, begin);  // what came from the cache
       r.checked = r.preemptions;
       u64 text = begin == 0 ? r.secret : place(r, begin - 1);
+      if (world_.states && begin > 0 && states_[r.sequence] != text)
+        return broken("a state of another place");
       for (u32 i = begin; i < begin + count; ++i) {
         if (pool_.users(pool_.page(r.sequence, i / kPageTokens)) != 1 ||
             pool_.kept(pool_.page(r.sequence, i / kPageTokens)))
@@ -277,6 +290,7 @@ class Simulation {
         text = chain(text, r.text[i]);
         place(r, i) = text;
       }
+      states_[r.sequence] = text;
     }
     if (rows > world_.sequences || rows != plan.work.rows) broken("too many rows");
     const f64 seconds = seconds_of(plan.work);
@@ -318,7 +332,7 @@ class Simulation {
   World world_;
   std::mt19937_64 random_;
   PagePool pool_;
-  std::vector<u64> content_;
+  std::vector<u64> content_, states_, kept_;
   Attic attic_;
   Schedule schedule_;
   std::deque<Load> loads_;
@@ -344,6 +358,7 @@ World world_of(u64 seed) {
   world.load = pick({1, 2, 8}) * 0.5;
   world.prefix_cache = pick({0, 1, 1, 1});
   world.attic = pick({0, 1});
+  if (random() % 4 == 0) world.states = pick({0, 1, 5, 40});
   return world;
 }
 

@@ -12,12 +12,19 @@ constexpr f64 kSaveSecondsMax = 10;
 constexpr f64 kRunSecondsNew = 0.1;  // share of a new one in the mean of run_seconds()
 
 ScheduleLimits limits_of(Engine& engine, const SchedulerOptions& options, u32 running_max) {
-  // States cannot be gone back to, so a page alone is no beginning of a text (KvCache).
   return {.running_max = running_max,
           .batch_tokens_max = engine.scratch().tokens_max,
           .logit_rows_max = engine.scratch().logit_rows_max,
           .step_seconds = options.step_ms / 1000,
-          .prefix_cache = options.prefix_cache && engine.cache().rewinds()};
+          .prefix_cache = options.prefix_cache};
+}
+
+std::optional<StateMoves> state_moves(forward::KvCache& cache) {
+  if (cache.rewinds()) return std::nullopt;
+  return StateMoves{
+      .count = cache.states_kept(),
+      .save = [&cache](u32 sequence, u32 kept) { cache.save_states(sequence, kept); },
+      .load = [&cache](u32 kept, u32 sequence) { cache.load_states(kept, sequence); }};
 }
 
 f64 seconds_between(StepRunner::Clock::time_point begin, StepRunner::Clock::time_point end) {
@@ -30,6 +37,7 @@ Result<std::unique_ptr<StepRunner>> StepRunner::make(Engine& engine,
                                                      const SchedulerOptions& options,
                                                      u32 running_max, std::function<void()> wake) {
   std::unique_ptr<DiskPages> disk;
+  // A page alone is no beginning of a text where there are states.
   if (!options.disk.folder.empty() && options.prefix_cache && engine.cache().rewinds()) {
     if (engine.identity().empty())
       return fail("texts of this model cannot be kept on disk: its files have no state to tell");
@@ -45,7 +53,8 @@ StepRunner::StepRunner(Engine& engine, const SchedulerOptions& options, u32 runn
     : engine_(&engine),
       wake_(std::move(wake)),
       disk_(std::move(disk)),
-      schedule_(engine.cache().pool(), limits_of(engine, options, running_max), disk_.get()) {
+      schedule_(engine.cache().pool(), limits_of(engine, options, running_max), disk_.get(),
+                state_moves(engine.cache())) {
   mask_.resize(divide_up(engine.model().spec.vocab, 32u));
   batch_.tokens.reserve(engine.scratch().tokens_max);
 }

@@ -1,5 +1,6 @@
 #include "forward/kv_cache.h"
 
+#include <algorithm>
 #include <cstring>
 
 #include "base/half.h"
@@ -31,7 +32,7 @@ void KvCache::add(const model::DeltaNet& d) {
 }
 
 Result<KvCache> KvCache::make(const model::ModelSpec& spec, kernels::KvFormat format, u64 tokens,
-                              u32 sequences_max) {
+                              u32 sequences_max, u32 states_kept) {
   KvCache cache;
   cache.format_ = format;
   for (const model::LayerSpec& layer : spec.layers) {
@@ -58,6 +59,10 @@ Result<KvCache> KvCache::make(const model::ModelSpec& spec, kernels::KvFormat fo
   const auto state_bytes = checked_mul(cache.state_floats_ * sizeof(f32), u64(sequences_max));
   if (!state_bytes) return fail("states of {} sequences are too large to address", sequences_max);
   TRY(cache.states_, HugeBuffer::allocate(*state_bytes));
+  const auto kept_bytes = checked_mul(cache.state_floats_ * sizeof(f32), u64(states_kept));
+  if (!kept_bytes) return fail("{} kept states are too large to address", states_kept);
+  TRY(cache.kept_, HugeBuffer::allocate(*kept_bytes));
+  cache.states_kept_ = states_kept;
   cache.pool_ = PagePool(u32(pages), sequences_max);
   return cache;
 }
@@ -76,6 +81,14 @@ Result<void> KvCache::reserve(u32 sequence, u32 length) {
 }
 
 void KvCache::truncate(u32 sequence, u32 length) { pool_.truncate(sequence, length); }
+
+void KvCache::save_states(u32 sequence, u32 kept) {
+  std::copy_n(states_floats() + sequence * state_floats_, state_floats_, kept_floats(kept));
+}
+
+void KvCache::load_states(u32 kept, u32 sequence) {
+  std::copy_n(kept_floats(kept), state_floats_, states_floats() + sequence * state_floats_);
+}
 
 void KvCache::store_row(const f32* from, u32 n, u8* to) const {
   if (latent_format() == kernels::KvFormat::kF32) {

@@ -23,9 +23,10 @@ static_assert(kernels::kKeyChunk % kPageTokens == 0 && kPageTokens % kernels::kK
 
 class KvCache {
  public:
-  // Room for `tokens` positions over all sequences, rounded up to pages for each.
+  // Room for `tokens` positions over all sequences, rounded up to pages for each, and for
+  // `states_kept` copies of a sequence's states.
   [[nodiscard]] static Result<KvCache> make(const model::ModelSpec& spec, kernels::KvFormat format,
-                                            u64 tokens, u32 sequences_max);
+                                            u64 tokens, u32 sequences_max, u32 states_kept = 0);
 
   // A new empty sequence; an error when all numbers are taken.
   [[nodiscard]] Result<u32> open_sequence();
@@ -78,6 +79,10 @@ class KvCache {
     return reinterpret_cast<f32*>(
         row(sequence, position, layer, kPageTokens * (l.latent + l.rotary), l.index));
   }
+  // Copies a sequence's states to a kept one, and back: the only way to go on from an earlier place.
+  [[nodiscard]] u32 states_kept() const { return states_kept_; }
+  void save_states(u32 sequence, u32 kept);
+  void load_states(u32 kept, u32 sequence);
   // Writes n floats in the latents' format.
   void store_row(const f32* from, u32 n, u8* to) const;
   // States of a delta net: the last inputs of its convolution [conv_width - 1, channels], and
@@ -106,13 +111,17 @@ class KvCache {
   [[nodiscard]] u8* row(u32 sequence, u32 position, u32 layer, u64 begin, u64 bytes) const {
     return page(sequence, position / kPageTokens, layer) + begin + position % kPageTokens * bytes;
   }
+  [[nodiscard]] f32* kept_floats(u32 kept) const {
+    return reinterpret_cast<f32*>(kept_.data()) + kept * state_floats_;
+  }
   [[nodiscard]] f32* states_floats() const { return reinterpret_cast<f32*>(states_.data()); }
 
   kernels::KvFormat format_ = kernels::KvFormat::kF16;
   u64 page_bytes_ = 0, state_floats_ = 0;  // of all layers
+  u32 states_kept_ = 0;
   std::vector<Layer> layers_;
   PagePool pool_;
-  HugeBuffer memory_, states_;
+  HugeBuffer memory_, states_, kept_;
 };
 
 }  // namespace orrery::forward
