@@ -206,13 +206,16 @@ void StepRunner::note_parting(Live& live) {
   why.parted_cached = tokenizer->decode(live.job.cached_next, true);
 }
 
-void StepRunner::fill_batch(const StepPlan& plan) {
+void StepRunner::copy_pages(const StepPlan& plan) {
   forward::KvCache& cache = engine_->cache();
   for (const auto& [from, to] : plan.copies)
     if (from != to) {
       const std::span<u8> source = cache.page_bytes(from);
       std::memcpy(cache.page_bytes(to).data(), source.data(), source.size());
     }
+}
+
+void StepRunner::fill_batch(const StepPlan& plan) {
   batch_.tokens.clear();
   for (const auto& [job, begin, count] : plan.runs) {
     const LiveRequest& request = *live(*job).request;
@@ -228,6 +231,7 @@ void StepRunner::step(const std::function<void()>& planned) {
   const StepPlan& plan = schedule_.plan();
   for (Job* job : plan.started) start(live(*job));
   planned();
+  copy_pages(plan);
   if (plan.runs.empty()) {
     // Nothing that is left can ever run: all pages are too few for it.
     if (!requests_.empty() && loading_ == 0)

@@ -59,12 +59,12 @@ class StepRunner {
     bool loading = false;  // its beginning is read from disk; the schedule does not know it yet
   };
   struct Load {
-    u64 ticket;
-    std::string cache_key;
-    std::vector<text::TokenId> tokens;
-    u32 first;               // of the text's pages
-    std::vector<u32> pages;  // where they are read to
-    u32 good;                // how many of them could be
+    u64 ticket = 0;
+    std::string cache_key = {};
+    std::vector<text::TokenId> tokens = {};
+    u32 first = 0;                // of the text's pages
+    std::vector<u32> pages = {};  // where they are read to
+    u32 good = 0;                 // how many of them could be
   };
   StepRunner(Engine& engine, const SchedulerOptions& options, u32 running_max,
              std::unique_ptr<DiskPages> disk, std::function<void()> wake);
@@ -78,6 +78,7 @@ class StepRunner {
   void forget(u64 ticket);
   void start(Live& live);
   void note_parting(Live& live);
+  void copy_pages(const StepPlan& plan);
   void fill_batch(const StepPlan& plan);
   void note_chunks(const StepPlan& plan, f64 seconds);
   void read(const std::vector<StepPlan::Run>& runs);
