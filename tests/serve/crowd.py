@@ -14,7 +14,7 @@ MEMORY_MAX = 60 << 20
 
 
 def crowd_server():
-    return Server(str(TINY), "--parallel", str(PARALLEL), "--context", "256", "--queue",
+    return Server(str(TINY), "--parallel", str(PARALLEL), "--ctx", "256", "--queue",
                   str(2 * CROWD), "--connections", str(2 * CROWD), "--quiet", "--alias", "default")
 
 

@@ -25,7 +25,7 @@ import aiohttp
 
 from load import client
 
-FAKETIME = "libfaketime.so.1"
+FAKETIME = "libfaketimeMT.so.1"
 PARALLEL, CONTEXT, QUEUE = 8, 1024, 24
 MEMORY_SHARE = 0.02
 BAD_BODIES = [
@@ -57,7 +57,7 @@ class Server:
                        "FAKETIME_DONT_FAKE_MONOTONIC": "1", "FAKETIME_DONT_RESET": "1"}
         self.process = subprocess.Popen(
             [str(program), "serve", str(model), "--port", "0", "--alias", "default", "--quiet",
-             "--parallel", str(PARALLEL), "--context", str(CONTEXT), "--queue", str(QUEUE),
+             "--parallel", str(PARALLEL), "--ctx", str(CONTEXT), "--queue", str(QUEUE),
              "--cache-dir", str(pathlib.Path(folder) / "pages")],
             stdout=subprocess.PIPE, stderr=self.log, env=environment, restore_signals=False,
             # A file that grows beyond its limit is an error then, as on a full disk, not the end.
@@ -113,6 +113,7 @@ class Soak:
             if answer.status == 429 and int(answer.headers["Retry-After"]) < 1:
                 raise Wrong("429 without Retry-After")
             self.ended("whole", answer.status)
+            await asyncio.sleep(answer.status == 429)
 
     async def stream(self, http, leave_after=None, pause=0):
         how = "slow" if pause else "stream" if leave_after is None else "leaves"
@@ -120,7 +121,8 @@ class Soak:
         async with http.post(self.server.url + "/v1/chat/completions",
                              json=self.body(stream=True)) as answer:
             if answer.status != 200:
-                return self.ended(how, answer.status)
+                self.ended(how, answer.status)
+                return await asyncio.sleep(1)
             async for line in answer.content:
                 ends += line.startswith(b"data: [DONE]")
                 pieces += line.startswith(b"data: {")
@@ -166,9 +168,10 @@ class Soak:
 
     async def worker(self, http, end):
         kinds = [self.whole] * 6 + [self.stream] * 6 + [self.leaves] * 4 + [self.slow, self.half]
-        kinds += [self.bad] * 4 + [self.flood]
+        kinds += [self.bad] * 4
         while time.monotonic() < end:
-            await self.random.choice(kinds)(http)
+            kind = self.flood if self.random.random() < 0.01 else self.random.choice(kinds)
+            await kind(http)
 
     async def faults(self, end):
         while time.monotonic() < end:
