@@ -1,6 +1,5 @@
-// Gated delta net (Yang, Kautz and Hatamizadeh 2024, "Gated Delta Networks", eq. 10): token by
-// token, S = decay * S; S += k (beta * (v - k S)); out = q S. One order of steps for prompts and
-// for single tokens, so that cutting a prompt changes no bit.
+// Gated delta net (Yang, Kautz and Hatamizadeh 2024, "Gated Delta Networks", eq. 10). One order of
+// steps for prompts and for single tokens (DeltaRun), so that cutting a prompt changes no bit.
 #include <algorithm>
 #include <cmath>
 
@@ -36,7 +35,7 @@ void convolve(const Step& step, u32 layer, const DeltaNet& d) {
                                   : tail + u64(width - 1 - (back - t)) * channels;
         for (u64 c = share.begin; c < share.end; ++c) out[c] += weight[c * width + j] * in[c];
       }
-      for (u64 c = share.begin; c < share.end; ++c) out[c] = out[c] * sigmoid(out[c]);
+      step.kernels.silu(out + share.begin, u32(share.size()));
     }
   }
 }
@@ -64,33 +63,8 @@ void normalize(const f32* x, u32 n, f32 scale, f32* out) {
   for (u32 i = 0; i < n; ++i) out[i] = x[i] * r;
 }
 
-struct HeadStep {
-  f32 decay, beta;
-  const f32 *q, *k;  // [key_dim], of length 1
-  const f32* v;      // [value_dim]
-};
-
-// One token of one head. state [key_dim, value_dim]; out and scratch [value_dim].
-void update(const DeltaNet& d, const HeadStep& h, f32* state, f32* out, f32* scratch) {
-  const u32 n = d.value_dim;
-  std::fill_n(scratch, n, 0.0f);
-  for (u32 i = 0; i < d.key_dim; ++i) {
-    f32* row = state + u64(i) * n;
-    for (u32 j = 0; j < n; ++j) {
-      row[j] *= h.decay;
-      scratch[j] += row[j] * h.k[i];
-    }
-  }
-  for (u32 j = 0; j < n; ++j) scratch[j] = (h.v[j] - scratch[j]) * h.beta;
-  std::fill_n(out, n, 0.0f);
-  for (u32 i = 0; i < d.key_dim; ++i) {
-    f32* row = state + u64(i) * n;
-    for (u32 j = 0; j < n; ++j) {
-      row[j] += h.k[i] * scratch[j];
-      out[j] += row[j] * h.q[i];
-    }
-  }
-}
+// Tokens of a run that are made ready together.
+constexpr u32 kReady = 8;
 
 // One head over the tokens of a run.
 void run_head(const Step& step, u32 layer, const DeltaNet& d, const Run& run, u32 head) {
@@ -98,27 +72,41 @@ void run_head(const Step& step, u32 layer, const DeltaNet& d, const Run& run, u3
   const model::RoleTable& w = step.model.weights.layers[layer];
   f32* state = step.cache.delta_state(run.sequence, layer) + u64(head) * d.key_dim * d.value_dim;
   if (run.position == 0) std::fill_n(state, u64(d.key_dim) * d.value_dim, 0.0f);
-  f32* q = step.mine().row;
-  f32* k = q + d.key_dim;
-  f32* scratch = k + d.key_dim;
+  f32 q[kReady * model::kHeadDimMax], k[kReady * model::kHeadDimMax], decay[kReady], beta[kReady];
   const u32 key_head = d.key_head(head);
-  for (u32 t = run.first; t < run.first + run.count; ++t) {
-    const f32* row = s.convolved + u64(t) * d.conv_channels();
-    normalize(row + key_head * d.key_dim, d.key_dim, 1 / std::sqrt(f32(d.key_dim)), q);
-    normalize(row + d.key_size() + key_head * d.key_dim, d.key_dim, 1, k);
-    const f32 step_size = softplus(s.delta_step[u64(t) * d.value_heads + head] +
-                                   w.vector(Role::kDeltaStepBias)[head]);
-    f32* out = s.attended + u64(t) * d.value_size() + head * d.value_dim;
-    update(d,
-           {.decay = std::exp(w.vector(Role::kDeltaRate)[head] * step_size),
-            .beta = sigmoid(s.delta_beta[u64(t) * d.value_heads + head]),
-            .q = q,
-            .k = k,
-            .v = row + 2 * d.key_size() + head * d.value_dim},
-           state, out, scratch);
-    norm_in_place(step, out, w.vector(Role::kDeltaNorm), d.value_dim, step.model.spec.norm_eps);
-    const f32* gate = s.gate + u64(t) * d.value_size() + head * d.value_dim;
-    for (u32 j = 0; j < d.value_dim; ++j) out[j] *= gate[j] * sigmoid(gate[j]);
+  const u64 channels = d.conv_channels(), values = d.value_size();
+  for (u32 first = run.first; first < run.first + run.count; first += kReady) {
+    const u32 count = std::min(kReady, run.first + run.count - first);
+    for (u32 i = 0; i < count; ++i) {
+      const u64 t = first + i;
+      const f32* row = s.convolved + t * channels;
+      normalize(row + key_head * d.key_dim, d.key_dim, 1 / std::sqrt(f32(d.key_dim)),
+                q + i * d.key_dim);
+      normalize(row + d.key_size() + key_head * d.key_dim, d.key_dim, 1, k + i * d.key_dim);
+      const f32 step_size = softplus(s.delta_step[t * d.value_heads + head] +
+                                     w.vector(Role::kDeltaStepBias)[head]);
+      decay[i] = std::exp(w.vector(Role::kDeltaRate)[head] * step_size);
+      beta[i] = sigmoid(s.delta_beta[t * d.value_heads + head]);
+    }
+    f32* out = s.attended + u64(first) * values + head * d.value_dim;
+    step.kernels.delta({.tokens = count,
+                        .key_dim = d.key_dim,
+                        .value_dim = d.value_dim,
+                        .q = q,
+                        .k = k,
+                        .v = s.convolved + u64(first) * channels + 2 * d.key_size() +
+                             head * d.value_dim,
+                        .v_stride = channels,
+                        .decay = decay,
+                        .beta = beta,
+                        .state = state,
+                        .out = out,
+                        .out_stride = values});
+    for (u32 i = 0; i < count; ++i, out += values) {
+      norm_in_place(step, out, w.vector(Role::kDeltaNorm), d.value_dim, step.model.spec.norm_eps);
+      const f32* gate = s.gate + u64(first + i) * values + head * d.value_dim;
+      step.kernels.swiglu(gate, out, out, d.value_dim);
+    }
   }
 }
 

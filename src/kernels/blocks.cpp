@@ -4,14 +4,11 @@
 
 #include <cstring>
 
+#include "kernels/code_tables.h"
 #include "kernels/grid_blocks.h"
 
 namespace orrery::kernels {
 namespace {
-
-// The 16 values of IQ4_NL and IQ4_XS, plus 128 so that they are unsigned.
-constexpr u8 kNonLinear[16] = {1,   24,  45,  63,  79,  93,  106, 118,
-                               129, 141, 153, 166, 181, 197, 217, 241};
 
 u16 load_u16(const u8* from) { return u16(from[0] | from[1] << 8); }
 
@@ -125,6 +122,15 @@ void read_q6_k(const u8* from, BlockS& to) {
   to.dmin = 0;
 }
 
+// e, q[16]: a power of two, 2^(e - 127), whose half is the scale of doubled values; bf16 holds all
+// of them, the two smallest as subnormals.
+void read_mxfp4(const u8* from, BlockE& to) {
+  const u32 e = from[0];
+  to.d = u16(e < 2 ? 0x20u << e : (e - 1) << 7);
+  read_nibbles(from + 1, to.q);
+  for (u8& q : to.q) q = kE2m1Codes.value[q];
+}
+
 // d, scales high[2], scales low[4], q[128]
 void read_iq4_xs(const u8* from, BlockS& to) {
   to.d = load_u16(from);
@@ -136,7 +142,7 @@ void read_iq4_xs(const u8* from, BlockS& to) {
   }
   std::memset(to.min, 0, sizeof to.min);
   for (u32 j = 0; j < 8; ++j) read_nibbles(from + 8 + 16 * j, to.q + 32 * j);
-  for (u8& q : to.q) q = kNonLinear[q];
+  for (u8& q : to.q) q = kIq4Codes.value[q];
 }
 
 // Digits 0, 1, 2 (for -1, 0, 1) under one d: as a q with a min of 1.
@@ -239,8 +245,10 @@ void read_block(Format format, const u8* from, BlockE& to) {
       return;
     case Format::kIQ4_NL:  // d, q[16], indices of a table
       read_nibbles(from + 2, to.q);
-      for (u8& q : to.q) q = kNonLinear[q];
+      for (u8& q : to.q) q = kIq4Codes.value[q];
       return;
+    case Format::kMXFP4:
+      return read_mxfp4(from, to);
     default:
       std::memset(&to, 0, sizeof to);
   }

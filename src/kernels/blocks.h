@@ -12,7 +12,7 @@ namespace orrery::kernels {
 
 // weight = d * (q - offset) + m
 struct BlockE {
-  u16 d, m;  // f16 bits; m is 0 for formats without a min
+  u16 d, m;  // f16 bits (d of MXFP4: bf16 bits); m is 0 for formats without a min
   u8 q[32];
 };
 

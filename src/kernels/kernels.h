@@ -52,6 +52,21 @@ struct AttentionChunk {
 };
 [[nodiscard]] u64 attention_scratch_floats(u32 value_dim);
 
+// Tokens of one head of a gated delta net, one after the other. Yang, Kautz and Hatamizadeh 2024,
+// "Gated Delta Networks", eq. 10: S = decay S; S += k (beta (v - k S)); out = q S.
+struct DeltaRun {
+  u32 tokens, key_dim, value_dim;
+  const f32* q;  // [tokens][key_dim]
+  const f32* k;  // [tokens][key_dim]
+  const f32* v;  // [tokens] -> [value_dim], v_stride apart
+  u64 v_stride;
+  const f32* decay;  // [tokens]
+  const f32* beta;   // [tokens]
+  f32* state;        // [key_dim][value_dim], in and out
+  f32* out;          // [tokens] -> [value_dim], out_stride apart
+  u64 out_stride;
+};
+
 struct Kernels {
   Isa isa = Isa::kScalar;
 
@@ -79,6 +94,11 @@ struct Kernels {
 
   // out[i] = silu(gate[i]) * up[i] with silu(x) = x / (1 + exp(-x)). Shazeer 2020, SwiGLU.
   void (*swiglu)(const f32* gate, const f32* up, f32* out, u32 n) = nullptr;
+
+  void (*silu)(f32* x, u32 n) = nullptr;  // x[i] = x[i] / (1 + exp(-x[i]))
+
+  // Sums over key_dim are one fma chain for each value, from 0 on.
+  void (*delta)(const DeltaRun& run) = nullptr;
 
   void (*add)(const f32* x, f32* to, u32 n) = nullptr;  // to[i] += x[i]
   void (*scale)(f32 factor, f32* x, u32 n) = nullptr;   // x[i] *= factor

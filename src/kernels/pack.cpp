@@ -9,6 +9,7 @@
 
 #include "base/half.h"
 #include "kernels/blocks.h"
+#include "kernels/code_tables.h"
 #include "kernels/layout.h"
 
 namespace orrery::kernels {
@@ -20,14 +21,32 @@ constexpr LayoutInfo kLayouts[kLayoutCount] = {
     {Layout::kBf16, "BF16", ActivationKind::kF32, 0, 0, 1024, false},
     {Layout::kE4, "E4", ActivationKind::kInt8Per32, 0, 32, 256, false},
     {Layout::kE4M, "E4M", ActivationKind::kInt8Per32, 0, 64, 256, false},
+    {Layout::kE4N, "E4N", ActivationKind::kInt8Per32, 0, 32, 256, false},
+    {Layout::kE4X, "E4X", ActivationKind::kInt8Per32, 0, 32, 256, false},
     {Layout::kE8, "E8", ActivationKind::kInt8Per32, 0, 32, 512, false},
     {Layout::kE8M, "E8M", ActivationKind::kInt8Per32, 0, 64, 512, false},
     {Layout::kS4M, "S4M", ActivationKind::kInt8Per256, 256, 0, 256, true},
     {Layout::kS8M, "S8M", ActivationKind::kInt8Per256, 256, 0, 512, true},
     {Layout::kS6, "S6", ActivationKind::kInt8Per256, 288, 0, 384, true},
+    {Layout::kS4N, "S4N", ActivationKind::kInt8Per256, 288, 0, 256, true},
     {Layout::kS8, "S8", ActivationKind::kInt8Per256, 288, 0, 512, true},
     {Layout::kS2M, "S2M", ActivationKind::kInt8Per256, 320, 0, 256, true},
 };
+
+// The table whose values a layout counts; null: it holds the values themselves.
+const CodeTable* code_table(Layout layout) {
+  if (layout == Layout::kE4N || layout == Layout::kS4N) return &kIq4Codes;
+  return layout == Layout::kE4X ? &kE2m1Codes : nullptr;
+}
+
+// Values of a table as their numbers in it.
+template <typename Block>
+void count_codes(const CodeTable& table, Block (&rows)[kPanelRows]) {
+  u8 codes[256] = {};
+  for (u32 code = 16; code-- > 0;) codes[table.value[code]] = u8(code);  // the first of equal values
+  for (Block& row : rows)
+    for (u8& q : row.q) q = codes[q];
+}
 
 u32 load_u32(const u8* from) {
   u32 value;
@@ -102,6 +121,7 @@ void pack_panel_e(Format format, const LayoutInfo& layout, const u8* const from[
         store_u16(out + 32 * j + 2 * row, rows[row].d);
         if (min) store_u16(out + 32 * (grains + j) + 2 * row, rows[row].m);
       }
+      if (const CodeTable* table = code_table(layout.layout)) count_codes(*table, rows);
       deal(layout.grain_data_bytes, rows, 0, data);
     }
     out += block_bytes(layout, grains);
@@ -164,6 +184,7 @@ void pack_panel_s(Format format, const LayoutInfo& layout, const u8* const from[
       pack_scales_of_32(rows, out);
     else
       pack_scales_of_16(layout.layout, rows, out);
+    if (const CodeTable* table = code_table(layout.layout)) count_codes(*table, rows);
     for (u32 j = 0; j < 8; ++j, data += layout.grain_data_bytes)
       deal(layout.grain_data_bytes, rows, j, data);
   }
@@ -237,16 +258,18 @@ Result<Layout> layout_for(Format format, bool exact) {
     case Format::kBF16:
     case Format::kF8_E4M3:
     case Format::kF8_E5M2:
-    case Format::kMXFP4:  // four bits and a power of two: exact in bf16
     case Format::kNVFP4:  // two significant bits times four
       return Layout::kBf16;
     case Format::kQ4_0:
       return Layout::kE4;
     case Format::kQ4_1:
       return Layout::kE4M;
+    case Format::kIQ4_NL:
+      return Layout::kE4N;
+    case Format::kMXFP4:
+      return Layout::kE4X;
     case Format::kQ8_0:
     case Format::kQ5_0:
-    case Format::kIQ4_NL:
       return Layout::kE8;
     case Format::kQ5_1:
       return Layout::kE8M;
@@ -257,8 +280,9 @@ Result<Layout> layout_for(Format format, bool exact) {
       return Layout::kS8M;
     case Format::kQ6_K:
       return Layout::kS6;
-    case Format::kQ3_K:
     case Format::kIQ4_XS:
+      return Layout::kS4N;
+    case Format::kQ3_K:
     case Format::kIQ2_XXS:
     case Format::kIQ2_XS:
     case Format::kIQ2_S:

@@ -25,18 +25,21 @@ inline constexpr u32 kDepthGrain = 32;
 enum class Layout : u8 {
   kF32,   // F32, and every format in exact mode
   kF16,   // F16
-  kBf16,  // BF16, MXFP4, NVFP4, floats of eight bits
+  kBf16,  // BF16, NVFP4, floats of eight bits
   kE4,    // Q4_0: 4 bits, offset 8
   kE4M,   // Q4_1: 4 bits, min
-  kE8,    // Q8_0, Q5_0, IQ4_NL: stored unsigned, offset 128
+  kE4N,   // IQ4_NL: 4 bits that count a table's values (kernels/code_tables.h)
+  kE4X,   // MXFP4: the same with another table; d is a power of two, as bf16
+  kE8,    // Q8_0, Q5_0: stored unsigned, offset 128
   kE8M,   // Q5_1: unsigned, min
   kS4M,   // Q4_K, IQ3_S: 4 bits, 8 sub-blocks of 32, scale and min 6 bits
   kS8M,   // Q5_K: 8 bits, 8 sub-blocks of 32, scale and min
   kS6,    // Q6_K: 6 bits, 16 sub-blocks of 16, int8 scales, offset 32
-  kS8,    // Q3_K, IQ4_XS, IQ2, IQ3_XXS: 8 bits, 16 sub-blocks of 16, int8 scales, offset 128
+  kS4N,   // IQ4_XS: 4 bits that count a table's values, 16 sub-blocks of 16, int8 scales
+  kS8,    // Q3_K, IQ2, IQ3_XXS: 8 bits, 16 sub-blocks of 16, int8 scales, offset 128
   kS2M,   // Q2_K, IQ1, TQ: in 4-bit fields, 16 sub-blocks of 16, scale and min 4 bits
 };
-inline constexpr u32 kLayoutCount = 12;
+inline constexpr u32 kLayoutCount = 15;
 [[nodiscard]] std::string_view name(Layout layout);
 
 enum class ActivationKind : u8 { kF32, kInt8Per32, kInt8Per256 };

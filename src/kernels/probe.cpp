@@ -125,9 +125,12 @@ DotKind dot_kind(Layout layout) {
     case Layout::kF16:
     case Layout::kBf16:
       return DotKind::kFloat;
+    case Layout::kE4N:
+    case Layout::kE4X:
     case Layout::kE8:
     case Layout::kE8M:
     case Layout::kS8M:
+    case Layout::kS4N:
     case Layout::kS8:
       return DotKind::kByte;
     default:

@@ -58,7 +58,7 @@ constexpr Format kPackedFormats[] = {
     Format::kF32,   Format::kF16,    Format::kBF16,  Format::kQ4_0,   Format::kQ4_1,
     Format::kQ8_0,  Format::kQ5_1,   Format::kQ4_K,  Format::kQ5_K,   Format::kQ6_K,
     Format::kQ3_K,  Format::kQ2_K,   Format::kQ5_0,  Format::kIQ4_NL, Format::kIQ4_XS,
-    Format::kIQ1_S, Format::kIQ2_XS, Format::kIQ3_S, Format::kTQ2_0};
+    Format::kMXFP4, Format::kIQ1_S,  Format::kIQ2_XS, Format::kIQ3_S, Format::kTQ2_0};
 
 class EveryLayout : public testing::TestWithParam<Format> {};
 INSTANTIATE_TEST_SUITE_P(Rungs, EveryLayout, testing::ValuesIn(kPackedFormats),
@@ -175,6 +175,10 @@ TEST(Rungs, ElementwiseHasTheBitsOfScalar) {
       rung.swiglu(x.data(), y.data(), out.data(), n);
       expect_same(out, expected, where + " swiglu");
       out = expected = x;
+      scalar.silu(expected.data(), n);
+      rung.silu(out.data(), n);
+      expect_same(out, expected, where + " silu");
+      out = expected = x;
       scalar.add(y.data(), expected.data(), n);
       rung.add(y.data(), out.data(), n);
       expect_same(out, expected, where + " add");
@@ -187,6 +191,30 @@ TEST(Rungs, ElementwiseHasTheBitsOfScalar) {
           same(rung.exp_sum(out.data(), n, largest), scalar.exp_sum(expected.data(), n, largest)));
       expect_same(out, expected, where + " exp_sum");
     }
+}
+
+TEST(Rungs, DeltaNetsHaveTheBitsOfScalar) {
+  const Kernels scalar = *resolve("scalar");
+  for (const auto& [what, rung, emulated, most] : rungs())
+    for (u32 value_dim : {1u, 8u, 16u, 24u, 32u, 40u, 64u, 128u})
+      for (u32 key_dim : {1u, 16u, 100u})
+        for (u32 tokens : {1u, 5u}) {
+          const u32 stride = value_dim + 3;
+          const auto state = test::activation_values(key_dim, value_dim, Data::kRandom, 1);
+          const auto q = test::activation_values(tokens, key_dim, Data::kRandom, 2);
+          const auto k = test::activation_values(tokens, key_dim, Data::kRandom, 3);
+          const auto v = test::activation_values(tokens, stride, Data::kRandom, 4);
+          const std::vector<f32> decay = {0.5f, 1, 0.999f, 0.01f, 0}, beta = {1, 0.25f, 0, 0.9f, 1};
+          const auto run_on = [&](const Kernels& kernels) {
+            std::vector<f32> after = state, out(tokens * stride, 7);
+            kernels.delta({tokens, key_dim, value_dim, q.data(), k.data(), v.data(), stride,
+                           decay.data(), beta.data(), after.data(), out.data(), stride});
+            after.insert(after.end(), out.begin(), out.end());
+            return after;
+          };
+          expect_same(run_on(rung), run_on(scalar),
+                      fmt::format("{} {}x{}, {} tokens", what, key_dim, value_dim, tokens));
+        }
 }
 
 TEST(Rungs, ExpHasTheBitsOfScalarEverywhere) {

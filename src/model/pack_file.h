@@ -23,7 +23,7 @@
 namespace orrery::model {
 
 // Raised with every change of packing, of a layout or of this file.
-inline constexpr u64 kPackVersion = 1;
+inline constexpr u64 kPackVersion = 2;
 
 using PackKey = std::array<u64, 2>;
 

@@ -11,7 +11,7 @@ namespace {
 constexpr u32 kDimMax = 1u << 17, kVocabMax = 1u << 22, kLayersMax = 4096, kHeadsMax = 4096;
 constexpr u32 kExpertsMax = 4096, kActiveMax = 64;
 
-constexpr u32 kWidthMax = 1u << 20, kHeadDimMax = 1024;
+constexpr u32 kWidthMax = 1u << 20;
 
 Result<void> check_heads(const GroupedAttention& a, const Rope& rope) {
   if (a.heads == 0 || a.heads > kHeadsMax) return fail("{} attention heads", a.heads);

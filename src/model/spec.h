@@ -15,6 +15,8 @@
 
 namespace orrery::model {
 
+inline constexpr u32 kHeadDimMax = 1024;  // values of a head of keys or values
+
 // Rotary position embedding (Su et al. 2021). Pair i of a head turns by position * frequency(i),
 // with frequency(i) = base^(-2i / dim), changed by the scaling.
 struct Rope {

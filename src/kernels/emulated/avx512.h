@@ -92,6 +92,17 @@ inline V512 shuffle_x4(V512 a, V512 b, u32 control) {  // quarters of 4 dwords
     return (i < 8 ? a : b).get<u32>(quarter * 4 + i % 4);
   });
 }
+inline V512 broadcast_x4(__m128i quarter) {
+  V512 out;
+  for (u32 i = 0; i < 4; ++i) std::memcpy(out.bytes + 16 * i, &quarter, 16);
+  return out;
+}
+inline V512 shuffle_epi8(V512 a, V512 at) {  // within quarters
+  return each<u8>([&](u32 i) {
+    const u8 index = at.get<u8>(i);
+    return index & 0x80 ? u8(0) : a.get<u8>(i / 16 * 16 + index % 16);
+  });
+}
 inline V512 permute_ps(V512 a, u32 control) {  // within quarters
   return each<u32>([&](u32 i) { return a.get<u32>(i / 4 * 4 + (control >> (i % 4 * 2) & 3)); });
 }
@@ -264,6 +275,8 @@ inline __m128i cvtepi32_epi8(V512 a) {
 #define _mm512_shuffle_f32x4 ::orrery::emulated::shuffle_x4
 #undef _mm512_shuffle_i32x4
 #define _mm512_shuffle_i32x4 ::orrery::emulated::shuffle_x4
+#define _mm512_broadcast_i32x4 ::orrery::emulated::broadcast_x4
+#define _mm512_shuffle_epi8 ::orrery::emulated::shuffle_epi8
 #undef _mm512_permute_ps
 #define _mm512_permute_ps ::orrery::emulated::permute_ps
 #define _mm512_cvtss_f32 ::orrery::emulated::cvtss_f32

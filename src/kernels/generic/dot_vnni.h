@@ -19,6 +19,10 @@ template <Operand>
 ORRERY_INLINE Bytes as_operand(Bytes bytes) {
   return bytes;
 }
+template <Operand>
+ORRERY_INLINE Bytes look_up_operand(const CodeTable& table, Bytes codes) {
+  return look_up(table.value, codes);
+}
 ORRERY_INLINE void load_operand(const u8* from, Bytes& to) { to = load_bytes(from); }
 ORRERY_INLINE void store_operand(u8* to, Bytes v) { store_bytes(to, v); }
 

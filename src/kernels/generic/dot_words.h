@@ -41,6 +41,11 @@ ORRERY_INLINE typename OperandOf<kOperand>::Type as_operand(Bytes bytes) {
   else
     return bytes;
 }
+template <Operand kOperand>
+ORRERY_INLINE Planes look_up_operand(const CodeTable& table, Bytes codes) {
+  static_assert(kOperand == Operand::kByte);
+  return {look_up(table.low, codes), look_up(table.high, codes)};
+}
 ORRERY_INLINE void load_operand(const u8* from, Bytes& to) { to = load_bytes(from); }
 ORRERY_INLINE void load_operand(const u8* from, Planes& to) {
   to = {load_bytes(from), load_bytes(from + 64)};

@@ -69,6 +69,61 @@ void swiglu(const f32* gate, const f32* up, f32* out, u32 n) {
   });
 }
 
+void silu(f32* x, u32 n) {
+  in_lanes(n, [&](u32 i, u32 count) ORRERY_INLINE_LAMBDA {
+    const F32x16 v = load_some(x + i, count);
+    store_some(x + i, v / (splat(1) + exp(negate(v))), count);
+  });
+}
+
+// `kParts` times 16 columns of the state, or `count` of the last 16, for all tokens: they stay in
+// the first-level cache, and the chains of several parts hide each other's latency.
+template <u32 kParts>
+ORRERY_INLINE void delta_columns(const DeltaRun& run, u32 first, u32 count) {
+  const u64 n = run.value_dim;
+  for (u32 t = 0; t < run.tokens; ++t) {
+    const f32 *q = run.q + u64(t) * run.key_dim, *k = run.k + u64(t) * run.key_dim;
+    const F32x16 decay = splat(run.decay[t]), beta = splat(run.beta[t]);
+    F32x16 known[kParts], out[kParts], change[kParts];
+    ORRERY_UNROLL
+    for (u32 p = 0; p < kParts; ++p) known[p] = out[p] = splat(0);
+    f32* row = run.state + first;
+    for (u32 i = 0; i < run.key_dim; ++i, row += n) {
+      const F32x16 key = splat(k[i]);
+      ORRERY_UNROLL
+      for (u32 p = 0; p < kParts; ++p) {
+        const F32x16 s = load_some(row + kLanes * p, count) * decay;
+        store_some(row + kLanes * p, s, count);
+        known[p] = fma(s, key, known[p]);
+      }
+    }
+    const f32* v = run.v + t * run.v_stride + first;
+    ORRERY_UNROLL
+    for (u32 p = 0; p < kParts; ++p)
+      change[p] = (load_some(v + kLanes * p, count) - known[p]) * beta;
+    row = run.state + first;
+    for (u32 i = 0; i < run.key_dim; ++i, row += n) {
+      const F32x16 key = splat(k[i]), query = splat(q[i]);
+      ORRERY_UNROLL
+      for (u32 p = 0; p < kParts; ++p) {
+        const F32x16 s = fma(key, change[p], load_some(row + kLanes * p, count));
+        store_some(row + kLanes * p, s, count);
+        out[p] = fma(s, query, out[p]);
+      }
+    }
+    f32* to = run.out + t * run.out_stride + first;
+    ORRERY_UNROLL
+    for (u32 p = 0; p < kParts; ++p) store_some(to + kLanes * p, out[p], count);
+  }
+}
+
+void delta(const DeltaRun& run) {
+  u32 j = 0;
+  for (; j + 2 * kLanes <= run.value_dim; j += 2 * kLanes) delta_columns<2>(run, j, kLanes);
+  for (; j < run.value_dim; j += kLanes)
+    delta_columns<1>(run, j, run.value_dim - j < kLanes ? run.value_dim - j : kLanes);
+}
+
 void add(const f32* x, f32* to, u32 n) {
   in_lanes(n, [&](u32 i, u32 count) ORRERY_INLINE_LAMBDA {
     store_some(to + i, load_some(to + i, count) + load_some(x + i, count), count);
@@ -104,6 +159,8 @@ void install_elementwise(Kernels& kernels) {
   kernels.rms_norm = rms_norm;
   kernels.rope = rope;
   kernels.swiglu = swiglu;
+  kernels.silu = silu;
+  kernels.delta = delta;
   kernels.add = add;
   kernels.scale = scale;
   kernels.max = max;

@@ -39,7 +39,10 @@ struct KernelE {
   struct NarrowScales {
     const u8* d;
     const u8* m;
-    ORRERY_INLINE F32x16 scale(u32 j) const { return load_f16(d + 32 * j); }
+    ORRERY_INLINE F32x16 scale(u32 j) const {
+      if constexpr (kTraits.brain_scale) return load_bf16(d + 32 * j);
+      return load_f16(d + 32 * j);
+    }
     ORRERY_INLINE F32x16 min(u32 j) const { return load_f16(m + 32 * j); }
   };
   struct WideScales {

@@ -20,6 +20,8 @@ struct Packed {
     const u8* grain = data + j * kGrainBytes;
     if constexpr (kTraits.stored_bits == 8)
       return as_operand<kTraits.operand>(load_bytes(grain + 64 * g));
+    else if constexpr (kTraits.table != nullptr)
+      return look_up_operand<kTraits.operand>(*kTraits.table, fields(grain, g));
     else
       return as_operand<kTraits.operand>(fields(grain, g));
   }

@@ -15,10 +15,10 @@ void decode_e(const u8* block, u32 cols, u32 row, f32* out) {
     const u32 grains = std::min(kBlockDepth, cols - k) / kDepthGrain;
     const u8* data = block + header_bytes(layout, grains);
     for (u32 j = 0; j < grains; ++j, data += layout.grain_data_bytes) {
-      const f32 d = load_f16(block + 32 * j, row);
+      const f32 d = grain_scale<kLayout>(block + 32 * j, row);
       const f32 m = has_min(kLayout) ? load_f16(block + 32 * (grains + j), row) : 0;
       for (u32 i = 0; i < 32; ++i) {
-        const i32 q = i32(quant<stored_bits(kLayout)>(data, row, i)) - stored_offset(kLayout);
+        const i32 q = i32(stored<kLayout>(data, row, i)) - stored_offset(kLayout);
         *out++ = has_min(kLayout) ? d * f32(q) + m : d * f32(q);
       }
     }
@@ -36,7 +36,7 @@ void decode_s(const u8* block, u32 cols, u32 row, f32* out) {
     for (u32 i = 0; i < kBlockDepth; ++i) {
       const SubScale sub = sub_scale<kLayout>(block, row, i / 16);
       const u8* grain = data + layout.grain_data_bytes * (i / 32);
-      const i32 q = i32(quant<stored_bits(kLayout)>(grain, row, i % 32)) - stored_offset(kLayout);
+      const i32 q = i32(stored<kLayout>(grain, row, i % 32)) - stored_offset(kLayout);
       const f32 product = d * f32(sub.scale) * f32(q);
       *out++ = has_min(kLayout) ? product - dmin * f32(sub.min) : product;
     }
@@ -69,6 +69,10 @@ void decode_row(const PackedMatrix& weights, u32 row, f32* out) {
       return decode_e<Layout::kE4>(panel, cols, lane, out);
     case Layout::kE4M:
       return decode_e<Layout::kE4M>(panel, cols, lane, out);
+    case Layout::kE4N:
+      return decode_e<Layout::kE4N>(panel, cols, lane, out);
+    case Layout::kE4X:
+      return decode_e<Layout::kE4X>(panel, cols, lane, out);
     case Layout::kE8:
       return decode_e<Layout::kE8>(panel, cols, lane, out);
     case Layout::kE8M:
@@ -79,6 +83,8 @@ void decode_row(const PackedMatrix& weights, u32 row, f32* out) {
       return decode_s<Layout::kS8M>(panel, cols, lane, out);
     case Layout::kS6:
       return decode_s<Layout::kS6>(panel, cols, lane, out);
+    case Layout::kS4N:
+      return decode_s<Layout::kS4N>(panel, cols, lane, out);
     case Layout::kS8:
       return decode_s<Layout::kS8>(panel, cols, lane, out);
     case Layout::kS2M:

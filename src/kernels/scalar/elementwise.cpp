@@ -27,6 +27,33 @@ void swiglu(const f32* gate, const f32* up, f32* out, u32 n) {
   for (u32 i = 0; i < n; ++i) out[i] = gate[i] / (1 + exp(-gate[i])) * up[i];
 }
 
+void silu(f32* x, u32 n) {
+  for (u32 i = 0; i < n; ++i) x[i] = x[i] / (1 + exp(-x[i]));
+}
+
+void delta(const DeltaRun& run) {
+  const u32 n = run.value_dim;
+  for (u32 t = 0; t < run.tokens; ++t) {
+    const f32 *q = run.q + u64(t) * run.key_dim, *k = run.k + u64(t) * run.key_dim;
+    for (u32 j = 0; j < n; ++j) {
+      f32* column = run.state + j;
+      f32 known = 0, out = 0;
+      for (u32 i = 0; i < run.key_dim; ++i) {
+        f32& s = column[u64(i) * n];
+        s = s * run.decay[t];
+        known = fma(s, k[i], known);
+      }
+      const f32 change = (run.v[t * run.v_stride + j] - known) * run.beta[t];
+      for (u32 i = 0; i < run.key_dim; ++i) {
+        f32& s = column[u64(i) * n];
+        s = fma(k[i], change, s);
+        out = fma(s, q[i], out);
+      }
+      run.out[t * run.out_stride + j] = out;
+    }
+  }
+}
+
 void add(const f32* x, f32* to, u32 n) {
   for (u32 i = 0; i < n; ++i) to[i] = to[i] + x[i];
 }
@@ -52,6 +79,8 @@ void install_elementwise(Kernels& kernels) {
   kernels.rms_norm = rms_norm;
   kernels.rope = rope;
   kernels.swiglu = swiglu;
+  kernels.silu = silu;
+  kernels.delta = delta;
   kernels.add = add;
   kernels.scale = scale;
   kernels.max = max;

@@ -42,8 +42,8 @@ f32 output_e(const PackedMatrix& weights, const u8* panel, u32 row, const Activa
       const i8* a = x.values + slab * kBlockDepth + 32 * j;
       i32 dot = 0;
       for (u32 k = 0; k < 32; ++k)
-        dot += (i32(quant<stored_bits(kLayout)>(data, row, k)) - stored_offset(kLayout)) * a[k];
-      c = fma(f32(dot), load_f16(block + 32 * j, row) * x.scales[slab * 8 + j], c);
+        dot += (i32(stored<kLayout>(data, row, k)) - stored_offset(kLayout)) * a[k];
+      c = fma(f32(dot), grain_scale<kLayout>(block + 32 * j, row) * x.scales[slab * 8 + j], c);
       if (has_min(kLayout))
         c = fma(load_f16(block + 32 * (grains + j), row), x.scaled_sums[slab * 8 + j], c);
     }
@@ -66,7 +66,7 @@ f32 output_s(const PackedMatrix& weights, const u8* panel, u32 row, const Activa
       i32 dot = 0, sum = 0;
       for (u32 k = 0; k < 16; ++k) {
         const u8* grain = data + layout.grain_data_bytes * (j / 2);
-        const u32 q = quant<stored_bits(kLayout)>(grain, row, j % 2 * 16 + k);
+        const u32 q = stored<kLayout>(grain, row, j % 2 * 16 + k);
         dot += (i32(q) - stored_offset(kLayout)) * a[k];
         sum += a[k];
       }
@@ -139,11 +139,14 @@ void install_matmul(Kernels& kernels) {
   fill<output_f<Layout::kBf16>>(Layout::kBf16, kernels);
   fill<output_e<Layout::kE4>>(Layout::kE4, kernels);
   fill<output_e<Layout::kE4M>>(Layout::kE4M, kernels);
+  fill<output_e<Layout::kE4N>>(Layout::kE4N, kernels);
+  fill<output_e<Layout::kE4X>>(Layout::kE4X, kernels);
   fill<output_e<Layout::kE8>>(Layout::kE8, kernels);
   fill<output_e<Layout::kE8M>>(Layout::kE8M, kernels);
   fill<output_s<Layout::kS4M>>(Layout::kS4M, kernels);
   fill<output_s<Layout::kS8M>>(Layout::kS8M, kernels);
   fill<output_s<Layout::kS6>>(Layout::kS6, kernels);
+  fill<output_s<Layout::kS4N>>(Layout::kS4N, kernels);
   fill<output_s<Layout::kS8>>(Layout::kS8, kernels);
   fill<output_s<Layout::kS2M>>(Layout::kS2M, kernels);
 }

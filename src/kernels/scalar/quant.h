@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include "base/half.h"
+#include "kernels/code_tables.h"
 #include "kernels/layout.h"
 
 namespace orrery::kernels::scalar {
@@ -12,7 +13,10 @@ inline constexpr u32 stored_bits(Layout layout) {
   switch (layout) {
     case Layout::kE4:
     case Layout::kE4M:
+    case Layout::kE4N:
+    case Layout::kE4X:
     case Layout::kS4M:
+    case Layout::kS4N:
     case Layout::kS2M:
       return 4;
     case Layout::kS6:
@@ -28,7 +32,10 @@ inline constexpr i32 stored_offset(Layout layout) {
       return 8;
     case Layout::kS6:
       return 32;
+    case Layout::kE4N:
+    case Layout::kE4X:
     case Layout::kE8:
+    case Layout::kS4N:
     case Layout::kS8:
       return 128;
     default:
@@ -52,10 +59,28 @@ u32 quant(const u8* grain, u32 row, u32 k) {
   return low | (grain[256 + 64 * (group / 4) + at] >> (group % 4 * 2) & 3) << 4;
 }
 
+// The same of a layout; where its bits count a table's values, that value.
+template <Layout kLayout>
+u32 stored(const u8* grain, u32 row, u32 k) {
+  const u32 q = quant<stored_bits(kLayout)>(grain, row, k);
+  if constexpr (kLayout == Layout::kE4N || kLayout == Layout::kS4N) return kIq4Codes.value[q];
+  if constexpr (kLayout == Layout::kE4X) return kE2m1Codes.value[q];
+  return q;
+}
+
 inline f32 load_f16(const u8* from, u32 index) {
   u16 bits;
   std::memcpy(&bits, from + 2 * index, 2);
   return f32_from_f16(bits);
+}
+
+// The scale of 32 values (E layouts).
+template <Layout kLayout>
+f32 grain_scale(const u8* scales, u32 row) {
+  if constexpr (kLayout != Layout::kE4X) return load_f16(scales, row);
+  u16 bits;
+  std::memcpy(&bits, scales + 2 * row, 2);
+  return f32_from_bf16(bits);
 }
 
 // The integer scale and min of sub-block j of 16 values (S layouts).
@@ -64,7 +89,7 @@ struct SubScale {
 };
 template <Layout kLayout>
 SubScale sub_scale(const u8* header, u32 row, u32 j) {
-  if constexpr (kLayout == Layout::kS6 || kLayout == Layout::kS8)
+  if constexpr (kLayout == Layout::kS6 || kLayout == Layout::kS8 || kLayout == Layout::kS4N)
     return {i8(header[16 * j + row]), 0};
   if constexpr (kLayout == Layout::kS2M)
     return {header[16 * j + row] & 15, header[16 * j + row] >> 4};

@@ -28,11 +28,14 @@ namespace orrery::kernels {
 void install_amx(Kernels& kernels) {
   kernels.matmul[u8(Layout::kE4)] = tile_matmul<TilesE<Layout::kE4>>;
   kernels.matmul[u8(Layout::kE4M)] = tile_matmul<TilesE<Layout::kE4M>>;
+  kernels.matmul[u8(Layout::kE4N)] = tile_matmul<TilesE<Layout::kE4N>>;
+  kernels.matmul[u8(Layout::kE4X)] = tile_matmul<TilesE<Layout::kE4X>>;
   kernels.matmul[u8(Layout::kE8)] = tile_matmul<TilesE<Layout::kE8>>;
   kernels.matmul[u8(Layout::kE8M)] = tile_matmul<TilesE<Layout::kE8M>>;
   kernels.matmul[u8(Layout::kS4M)] = tile_matmul<TilesS<Layout::kS4M>>;
   kernels.matmul[u8(Layout::kS8M)] = tile_matmul<TilesS<Layout::kS8M>>;
   kernels.matmul[u8(Layout::kS6)] = tile_matmul<TilesS<Layout::kS6>>;
+  kernels.matmul[u8(Layout::kS4N)] = tile_matmul<TilesS<Layout::kS4N>>;
   kernels.matmul[u8(Layout::kS8)] = tile_matmul<TilesS<Layout::kS8>>;
   kernels.matmul[u8(Layout::kS2M)] = tile_matmul<TilesS<Layout::kS2M>>;
 }

@@ -4,7 +4,7 @@
 // of K without a stop. The product does not fit a byte; two planes of bytes hold it, exactly:
 //   S4M  q sc = q (sc mod 16) + 16 q (sc / 16)    q <= 15: at most 225 and 45
 //   S8M  q sc = q (sc mod 8) + 8 q (sc / 8)       q <= 31: at most 217 each
-//   S6, S8  (q - offset) sc in 16 bits = low byte, unsigned, + 256 high byte, signed
+//   S6, S8, S4N  (q - offset) sc in 16 bits = low byte, unsigned, + 256 high byte, signed
 //   S2M  q sc <= 225 is one byte; the second plane holds the mins, negative, each 16 times
 // A product by a factor of 16 bits multiplies two bytes at once where neither product carries.
 // Largest sums of a plane: 255 * 127 * 256 = 8.3 million; together they are scalar's int32.

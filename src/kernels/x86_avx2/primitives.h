@@ -290,6 +290,12 @@ template <int kBy>
 ORRERY_INLINE Bytes shift_words_left(Bytes a) {
   return {_mm256_slli_epi16(a.lo, kBy), _mm256_slli_epi16(a.hi, kBy)};
 }
+// Of each byte below 16 that many'th of the table's.
+ORRERY_INLINE Bytes look_up(const u8* table, Bytes at) {
+  const __m256i twice =
+      _mm256_broadcastsi128_si256(_mm_load_si128(reinterpret_cast<const __m128i*>(table)));
+  return {_mm256_shuffle_epi8(twice, at.lo), _mm256_shuffle_epi8(twice, at.hi)};
+}
 // Unsigned times signed bytes, neighbours added, saturated to int16.
 ORRERY_INLINE Pairs byte_products(Bytes a, Bytes b) {
   return {_mm256_maddubs_epi16(a.lo, b.lo), _mm256_maddubs_epi16(a.hi, b.hi)};

@@ -224,6 +224,11 @@ template <int kBy>
 ORRERY_INLINE Bytes shift_words_left(Bytes a) {
   return {_mm512_slli_epi16(a.v, kBy)};
 }
+// Of each byte below 16 that many'th of the table's.
+ORRERY_INLINE Bytes look_up(const u8* table, Bytes at) {
+  return {_mm512_shuffle_epi8(
+      _mm512_broadcast_i32x4(_mm_load_si128(reinterpret_cast<const __m128i*>(table))), at.v)};
+}
 // Unsigned times signed bytes, neighbours added, saturated to int16.
 ORRERY_INLINE Pairs byte_products(Bytes a, Bytes b) { return {_mm512_maddubs_epi16(a.v, b.v)}; }
 ORRERY_INLINE Bytes splat4(const void* four_bytes) {
