@@ -14,7 +14,7 @@ export async function runOnce(page, text = prompt) {
   await page.click('dialog button.main');
   await page.fill('#message', text);
   await page.keyboard.press('Enter');
-  await page.waitForFunction(() => /ended/.test(document.querySelector('header')?.textContent ?? document.body.textContent ?? ''), null, { timeout: 60000 });
+  await page.waitForSelector('article.assistant small.rate', { timeout: 20000 });
 }
 
 async function main([url, folder, kinds = 'light,dark,narrow']) {

@@ -4,7 +4,7 @@
 import type { Frame, KvSnapshot } from '../feed/frame.ts';
 import type { FromWorker, ToWorker } from '../feed/worker.ts';
 import { Refusal, base, get, post } from '../feed/control.ts';
-import { Run } from './run.ts';
+import { Run } from './run.svelte.ts';
 
 export type Link = 'connecting' | 'live' | 'lost' | 'off' | 'replay' | 'no_model';
 export const instruments = [

@@ -6,21 +6,21 @@ import type {
 
 export class Run {
   id: number;
-  parent: number | null = null;
-  branchedAt: number | null = null;
-  state = 'queued';
-  done = 0;
-  of = 0;
-  finish: string | null = null;
-  error: string | null = null;
-  prompt_ms: number | null = null;
-  reply_ms: number | null = null;
-  promptTokens = 0;
-  seed: number | null = null;
+  parent = $state<number | null>(null);
+  branchedAt = $state<number | null>(null);
+  state = $state('queued');
+  done = $state(0);
+  of = $state(0);
+  finish = $state<string | null>(null);
+  error = $state<string | null>(null);
+  prompt_ms = $state<number | null>(null);
+  reply_ms = $state<number | null>(null);
+  promptTokens = $state(0);
+  seed = $state<number | null>(null);
   /** Of the answer to POST run: where each token of the prompt comes from. */
   origins: (string | undefined)[] = [];
   thinned = 0;
-  stateFrame: Frame<RunState> | null = null;
+  stateFrame = $state.raw<Frame<RunState> | null>(null);
   tokens: (Frame<Token> | undefined)[] = [];
   route = new Map<number, Frame<{ layers: RouteLayer[] }>>();
   routeFull = new Map<number, Frame<{ layers: RouteFullLayer[] }>>();
