@@ -35,7 +35,12 @@ async function main([url, folder, kinds = 'light,dark,narrow']) {
         await settle(page, 1500);
       }
       if (one === 'tokens') { for (let i = 0; i < 14; i++) await page.keyboard.press('ArrowLeft'); await settle(page, 300); }
-      await page.screenshot({ path: path.join(folder, `${one}-${kind}.png`), fullPage: true });
+      const high = await page.evaluate(() => document.documentElement.scrollHeight);
+      const size = page.viewportSize();
+      await page.setViewportSize({ ...size, height: Math.min(2600, Math.max(size.height, high)) });
+      await settle(page, 400);
+      await page.screenshot({ path: path.join(folder, `${one}-${kind}.png`) });
+      await page.setViewportSize(size);
     }
     console.log(kind, page.problems.join('\n'));
     await page.context().close();

@@ -154,6 +154,7 @@ export interface RunState {
   done: number;
   of: number;
   length: number;
+  computed?: number;
   prompt_tokens: number;
   finish: string | null;
   error: string | null;

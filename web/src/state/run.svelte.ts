@@ -16,6 +16,8 @@ export class Run {
   prompt_ms = $state<number | null>(null);
   reply_ms = $state<number | null>(null);
   promptTokens = $state(0);
+  /** Positions whose keys are in the cache; the newest token is not yet among them. */
+  computed = $state(0);
   seed = $state<number | null>(null);
   /** Of the answer to POST run: where each token of the prompt comes from. */
   origins: (string | undefined)[] = [];
@@ -70,6 +72,7 @@ export class Run {
     this.state = s.state;
     this.done = s.done ?? 0;
     this.of = s.of ?? 0;
+    this.computed = s.computed ?? Math.max(0, (s.length ?? 1) - 1);
     this.finish = s.finish ?? null;
     this.error = s.error ?? null;
     this.prompt_ms = s.prompt_ms ?? null;

@@ -235,7 +235,7 @@ class Store {
   keep(reply: any): string {
     const id = `reply${++this.replyCount}`;
     this.replies.set(id, reply);
-    if (this.replies.size > 64) this.replies.delete(this.replies.keys().next().value!);
+    if (this.replies.size > 1024) this.replies.delete(this.replies.keys().next().value!);
     return id;
   }
 

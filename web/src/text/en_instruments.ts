@@ -69,7 +69,7 @@ export const tm = {
   poolSummary: (used: number, all: number, free: number, cached: number) => `${used} of ${all} pages hold something; ${free} are free, ${cached} kept for a prefix to come.`,
   processSummary: (resident: string, predicted: string) => `${resident} resident; ${predicted} were predicted.`,
   group: 'layers', kind: 'kind', perPosition: 'bytes a position', expanded: 'if expanded', window: 'window', masked: 'masked',
-  position: 'position', page: 'page', slot: 'slot', token: 'token', seen: 'state', live: 'seen', head: 'write head', what: 'what', measured: 'measured', predicted: 'predicted', difference: 'difference',
+  position: 'position', page: 'page', slot: 'slot', token: 'token', seen: 'state', live: 'seen', head: 'write head', what: 'what', now: 'in use', inUse: 'keys and values in use', measured: 'reserved', predicted: 'predicted', difference: 'difference',
   parts: { weights_bytes: 'weights', kv_bytes: 'keys and values', scratch_bytes: 'working space', explorer_bytes: 'Explorer', other_bytes: 'other' } as Record<string, string>,
   owner: 'owner', free: 'free', other: 'others',  shared: 'shared', runN: (n: number) => `run ${n}`, forgotten: 'Masked tokens are struck through below.',
 };
