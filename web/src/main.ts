@@ -10,4 +10,11 @@ import { readUrl } from './state/url.ts';
 readUrl();
 store.start();
 mount(Shell, { target: document.getElementById('app')! });
-Object.assign(window, { orreryProbe: { resolve: (src: string) => store.resolve(src), format } });
+Object.assign(window, {
+  orreryProbe: {
+    resolve: (src: string) => store.resolve(src),
+    request: (key: string) => store.requests.get(key),
+    session: () => store.session,
+    format,
+  },
+});
