@@ -25,7 +25,7 @@ async function instrumentsClean(chrome, model, dark) {
     await settle(page, 900);
     bad.push(...(await axe(page, one)));
     const panels = await page.$$eval('main [data-panel]', (all) => all.map((panel) => panel.dataset.panel));
-    for (const panel of panels) await readTable(page, panel);
+    for (const panel of panels) await readTable(page, panel, 20);
     if (panels.length) bad.push(...(await axe(page, `${one}, tables`)));
   }
   expect(!bad.length, bad.join('\n'));
@@ -102,7 +102,7 @@ async function noSideways(chrome, model, options) {
     await go(page, one);
     await settle(page, 700);
     for (const turn of ['picture', 'tables']) {
-      if (turn === 'tables') for (const panel of await page.$$eval('main [data-panel]', (all) => all.map((each) => each.dataset.panel))) await readTable(page, panel);
+      if (turn === 'tables') for (const panel of await page.$$eval('main [data-panel]', (all) => all.map((each) => each.dataset.panel))) await readTable(page, panel, 20);
       const wide = await page.evaluate(() => {
         const most = document.documentElement.clientWidth;
         const out = [...document.querySelectorAll('main *, header.top *, .dock *')].filter((e) => e.getBoundingClientRect().right > most + 1 && !e.closest('.twin, .rail, .text, .hidden, svg, pre'));

@@ -53,7 +53,7 @@ export async function check(name, test) {
     const note = await test();
     console.log(`ok - ${name}${typeof note === 'string' ? `: ${note}` : ''}`);
   } catch (error) {
-    console.log(`  ${String(error?.stack ?? error).split('\n').slice(0, 6).join('\n  ')}\nFAIL - ${name}`);
+    console.log(`  ${String(error?.stack ?? error).split('\n').slice(0, 30).join('\n  ')}\nFAIL - ${name}`);
     process.exitCode = 1;
   }
   if (process.env.TIMES) console.log(`  ${Math.round(performance.now() - begin)} ms`);
@@ -103,8 +103,8 @@ export async function lookAt(page, layer, head, what = 'head') {
   for (let at = await cursor(page, what); at !== head; at = await cursor(page, what)) await page.keyboard.press(at < head ? ']' : '[');
 }
 
-/** A panel's table twin, scrolled through from end to end: {columns, rows: [[{text, src, how, fmt}]]}. */
-export const readTable = (page, panel) => page.evaluate(async (name) => {
+/** A panel's table twin, scrolled through from end to end (or until `most` rows were read): {columns, rows: [[{text, src, how, fmt}]]}. */
+export const readTable = (page, panel, most = Infinity) => page.evaluate(async ([name, limit]) => {
   const section = document.querySelector(`[data-panel="${name}"]`);
   if (!section) throw new Error(`no panel ${name}`);
   const drawn = () => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)));
@@ -122,11 +122,11 @@ export const readTable = (page, panel) => page.evaluate(async (name) => {
     for (const tr of table.querySelectorAll('tbody tr[aria-rowindex]')) {
       rows[Number(tr.getAttribute('aria-rowindex')) - 2] = [...tr.children].map((td) => ({ text: td.textContent, src: td.dataset.src, how: td.dataset.how, fmt: td.dataset.fmt, prov: td.dataset.prov }));
     }
-    if (box.scrollTop + box.clientHeight >= box.scrollHeight - 1) break;
+    if (box.scrollTop + box.clientHeight >= box.scrollHeight - 1 || turn * 10 >= limit) break;
     box.scrollTop += 280;
   }
-  return { columns, rows: Array.from(rows), summary: section.querySelector('[data-summary]').textContent };
-}, panel);
+  return { columns, rows: Array.from(rows).filter(Boolean), summary: section.querySelector('[data-summary]').textContent };
+}, [panel, Number.isFinite(most) ? most : 1e9]);
 
 /** A shown number: its value and half of the last digit that is shown. Null for a dash. */
 export function shown(text, fmt = '') {

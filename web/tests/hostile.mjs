@@ -47,7 +47,7 @@ async function replies(chrome) {
     await go(page, one);
     await settle(page, 250);
     await unharmed(page, one);
-    for (const panel of await page.$$eval('main [data-panel]', (e) => e.map((p) => p.dataset.panel))) await readTable(page, panel);
+    for (const panel of await page.$$eval('main [data-panel]', (e) => e.map((p) => p.dataset.panel))) await readTable(page, panel, 20);
     await unharmed(page, `${one}, tables`);
     const wide = await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
     expect(wide <= 0, `${one}: a long token makes the page ${wide} px too wide`);

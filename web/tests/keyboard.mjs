@@ -1,7 +1,7 @@
 // By keys alone, and the five questions that a learner should be able to answer from the page: each
 // answer is read off the page and held against what transformers says.
 import { readFileSync } from 'node:fs';
-import { check, expect, go, goTo, lookAt, near, numberOf, open, readTable, runIds, shown, until } from './drive.mjs';
+import { check, expect, go, goTo, instruments, lookAt, near, numberOf, open, readTable, runIds, shown, until } from './drive.mjs';
 
 /** Presses Tab until the focus is on what the test looks for, as somebody without a mouse does. */
 async function tabTo(page, selector, most = 120) {
@@ -77,7 +77,9 @@ async function keysWork(page, wanted) {
   await page.waitForSelector('dialog[open]', { state: 'detached' });
   for (let i = 1; i <= 6; i++) {
     await page.keyboard.press(String(i));
-    await page.waitForSelector(`main[data-instrument=${['chat', 'compare', 'tokens', 'attention', 'routing', 'memory'][i - 1]}]`);
+    await page.waitForSelector(`main[data-instrument=${instruments[i - 1]}]`);
+    // The address follows when the cursor rests, so that a journey is not a hundred entries.
+    await page.waitForFunction((hash) => location.hash.startsWith(hash), `#/${instruments[i - 1]}`);
   }
   await page.goBack();
   await page.waitForSelector('main[data-instrument=routing]');

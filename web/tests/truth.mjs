@@ -41,8 +41,10 @@ class Book {
     this.bySeq = new Map(frames.filter((f) => f.seq).map((f) => [f.seq, f]));
     this.frames = frames;
   }
+  /** One frame a step: when a run comes to rest its last token is told again. */
   of(channel, run) {
-    return [...this.bySeq.values()].filter((f) => f.channel === channel && f.run === run).sort((a, b) => a.step - b.step);
+    const steps = new Map([...this.bySeq.values()].filter((f) => f.channel === channel && f.run === run).map((f) => [f.step, f]));
+    return [...steps.values()].sort((a, b) => a.step - b.step);
   }
   async reply(key, request) {
     if (this.replies.has(key)) return this.replies.get(key);
@@ -139,7 +141,7 @@ const collect = (page) => page.evaluate(() => {
   for (let node = walk.nextNode(); node; node = walk.nextNode()) {
     const e = node.parentElement;
     if (!looks.test(node.textContent) || !visible(e)) continue;
-    if (e.closest('[data-src], [data-summary], [data-axis], .readout, .text, .pieces, select, textarea, option, aside, dialog, .name, bdi, .md, .said, code, [data-state]')) continue;
+    if (e.closest('[data-src], [data-summary], [data-axis], .readout, .text, .pieces, select, textarea, option, aside, dialog, .name, bdi, .mono, .menu, .md, .said, code, [data-state]')) continue;
     loose.push(`${where(e)}: “${node.textContent.trim().slice(0, 80)}”`);
   }
   return { sourced, sentences, loose };
@@ -211,12 +213,12 @@ async function crawlAll(chrome, model, moe) {
     const first = await crawl(page, book, []);
     const cells = [];
     for (const panel of await page.$$eval('main [data-panel]', (all) => all.map((each) => each.dataset.panel))) {
-      const { rows } = await readTable(page, panel);
-      const some = rows.length > 120 ? rows.filter((_, i) => i % Math.ceil(rows.length / 120) === 0) : rows;
-      cells.push(...some.flat().filter((cell) => cell?.src).map((cell) => ({ ...cell, where: `${one}/${panel} (table)` })));
+      const { rows } = await readTable(page, panel, 50);
+      cells.push(...rows.flat().filter((cell) => cell?.src).map((cell) => ({ ...cell, where: `${one}/${panel} (table)` })));
     }
-    const book2 = new Book(model.url, session, await framesAsJson(model.url, session), catalog, posted);
-    const second = await crawl(page, book2, cells);
+    // Numbers that came while the tables were read are of later frames.
+    const after = new Book(model.url, session, await framesAsJson(model.url, session), catalog, posted);
+    const second = await crawl(page, after, cells);
     bad.push(...first.bad, ...second.bad);
     count += first.count + second.count;
     if (one !== 'chat' && one !== 'compare' && !(one === 'routing' && !moe)) expect(first.count + cells.length > 10, `${one}: only ${first.count + cells.length} numbers were found`);

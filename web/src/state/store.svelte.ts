@@ -264,6 +264,9 @@ class Store {
     this.catalog = frame.data;
     this.layer = Math.min(this.layer, Math.max(0, this.layers - 1));
     if (!frame.data.chat) this.asChat = false;
+    // A reply may take half of what the context holds; who wants more says so in the settings.
+    const context = frame.data.engine?.context;
+    if (context) this.tokensMax = Math.min(this.tokensMax, Math.max(1, Math.floor(context / 2)));
     if (frame.data.model?.loaded === false && frame.data.model?.id === '') this.link = 'no_model';
   }
 

@@ -60,7 +60,7 @@ export const tr = {
   whatNone: 'Choose a number of active experts, or one to drop, and compute.', expert: 'expert', score: 'score', weight: 'weight', layer: 'layer',
   biased: 'with bias', chosen: 'chosen', yes: 'yes', count: 'choices', share: 'share', compute: 'Compute', drop: 'drop expert', active: 'active', position: 'position',
   group: 'group', open: 'open', shut: 'shut', resident: 'experts held', hit: 'hit rate', bytes: 'bytes', margin: 'margin', balance: 'balance loss', z: 'z-loss', capacity: 'capacity factor',
-  overflow: (f: string) => `of choices that would have overflowed at ${f}:`, token: 'token', experts: 'experts',
+  overflow: 'of the choices would not have fitted', token: 'token', experts: 'experts',
 };
 export const tm = {
   run: 'This run’s positions', pool: 'All pages', process: 'Memory of the process', none: 'Nothing in the cache yet.',
