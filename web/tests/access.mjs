@@ -40,7 +40,7 @@ const states = [
   ['thinned', async (engine) => { await engine.begin(); engine.send((seq) => token({ seq, run: 1, step: 0 }, { text: 'a', flags: 2 })); }, 'thinned', 'tokens'],
   ['frames lost', async (engine) => { await engine.begin(); engine.send((seq) => json('gap', { seq }, { from: 2, to: 40 })); }, 'gap', 'tokens'],
   ['paused', async (engine) => { await engine.begin(); engine.send((seq) => token({ seq, run: 1, step: 0 }, { text: 'a' })); engine.send((seq) => json('run', { seq, run: 1 }, runState(1, { state: 'paused', length: 1 }))); }, 'live', 'attention'],
-  ['error', async (engine, page) => { engine.refuse = () => ({ status: 400, code: 'too_expensive', message: 'This would take 3 minutes.', hint: 'Ask for less.' }); await engine.begin(); engine.send((seq) => token({ seq, run: 1, step: 0 }, { text: 'a' })); await page.waitForTimeout(100); await page.keyboard.press(' '); }, 'error', 'tokens'],
+  ['error', async (engine, page) => { engine.refuse = () => ({ status: 400, code: 'too_expensive', message: 'This would take 3 minutes.', hint: 'Ask for less.' }); await engine.begin(); engine.send((seq) => token({ seq, run: 1, step: 0 }, { text: 'a' })); await page.waitForTimeout(100); await page.evaluate(() => document.activeElement?.blur()); await page.keyboard.press(' '); }, 'error', 'tokens'],
   ['disconnected', async (engine, page, proxy, options) => { options.down = true; proxy.cut(); }, 'disconnected', 'tokens'],
   ['not applicable', async (engine) => { await engine.begin(); }, 'not_applicable', 'routing'],
   ['not built yet', async () => {}, 'later', 'lens'],
@@ -151,18 +151,18 @@ async function forced(chrome, model) {
   await page.context().close();
 }
 
-export default async function access(chrome, models) {
+export default function access(chrome, models) {
   for (const dark of [false, true]) {
     const light = dark ? 'dark' : 'light';
-    await check(`axe, ${light}: each instrument of a dense model`, () => instrumentsClean(chrome, models.llama_f32, dark));
-    await check(`axe, ${light}: each instrument of a mixture`, () => instrumentsClean(chrome, models.mixtral, dark));
-    for (const state of states) await check(`axe, ${light}: the state “${state[0]}”`, () => stateClean(chrome, dark, state));
-    await check(`axe, ${light}: off, no model, away`, () => emptyClean(chrome, dark));
-    await check(`axe, ${light}: help, settings, lesson`, () => dialogsClean(chrome, models.llama_f32, dark));
+    check(`axe, ${light}: each instrument of a dense model`, () => instrumentsClean(chrome, models.llama_f32, dark));
+    check(`axe, ${light}: each instrument of a mixture`, () => instrumentsClean(chrome, models.mixtral, dark));
+    for (const state of states) check(`axe, ${light}: the state “${state[0]}”`, () => stateClean(chrome, dark, state));
+    check(`axe, ${light}: off, no model, away`, () => emptyClean(chrome, dark));
+    check(`axe, ${light}: help, settings, lesson`, () => dialogsClean(chrome, models.llama_f32, dark));
   }
-  await check('320 px: nothing scrolls sideways, targets of 24 px', () => noSideways(chrome, models.mixtral, { width: 320, height: 720 }));
-  await check('400 % zoom of 1280 px: nothing scrolls sideways', () => noSideways(chrome, models.llama_f32, { width: 320, height: 256, scale: 4 }));
-  await check('reduced motion: nothing moves by itself', () => calm(chrome, models.llama_f32));
-  await check('forced colours: pictures, cursor and rail can be told apart', () => forced(chrome, models.mixtral));
+  check('320 px: nothing scrolls sideways, targets of 24 px', () => noSideways(chrome, models.mixtral, { width: 320, height: 720 }));
+  check('400 % zoom of 1280 px: nothing scrolls sideways', () => noSideways(chrome, models.llama_f32, { width: 320, height: 256, scale: 4 }));
+  check('reduced motion: nothing moves by itself', () => calm(chrome, models.llama_f32));
+  check('forced colours: pictures, cursor and rail can be told apart', () => forced(chrome, models.mixtral));
 }
 

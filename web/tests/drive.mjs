@@ -43,20 +43,26 @@ export function near(found, wanted, limit, what) {
   expect(Math.abs(found - wanted) <= limit, `${what}: ${found}, ${wanted} was expected (to ${limit})`);
 }
 
-let only = '';
-export const choose = (word) => (only = word);
-/** One check. What it throws is printed, and the others go on. */
-export async function check(name, test) {
-  if (!name.includes(only)) return;
+const checks = [];
+/** Adds one check. It may give a note; what it throws is printed, and the others go on. */
+export const check = (name, test) => checks.push({ name, test });
+async function attempt({ name, test }) {
   const begin = performance.now();
+  let said;
   try {
     const note = await test();
-    console.log(`ok - ${name}${typeof note === 'string' ? `: ${note}` : ''}`);
+    said = `ok - ${name}${typeof note === 'string' ? `: ${note}` : ''}`;
   } catch (error) {
-    console.log(`  ${String(error?.stack ?? error).split('\n').slice(0, 30).join('\n  ')}\nFAIL - ${name}`);
+    said = `  ${String(error?.stack ?? error).split('\n').slice(0, 30).join('\n  ')}\nFAIL - ${name}`;
     process.exitCode = 1;
   }
-  if (process.env.TIMES) console.log(`  ${Math.round(performance.now() - begin)} ms`);
+  console.log(process.env.TIMES ? `${said}\n  ${Math.round(performance.now() - begin)} ms` : said);
+}
+/** Runs the checks that were added, `lanes` at a time: a page mostly waits. */
+export async function runChecks(only, lanes) {
+  const waiting = checks.splice(0).filter(({ name }) => name.includes(only));
+  const lane = async () => { for (let one = waiting.shift(); one; one = waiting.shift()) await attempt(one); };
+  await Promise.all(Array.from({ length: lanes }, lane));
 }
 
 export const until = async (what, test, ms = 8000) => {
@@ -70,7 +76,7 @@ export const until = async (what, test, ms = 8000) => {
 };
 
 export async function go(page, one) {
-  await page.click(`nav button[aria-label="${one[0].toUpperCase()}${one.slice(1)}"]`);
+  await page.click(`nav button[data-go=${one}]`);
   await page.waitForSelector(`main[data-instrument="${one}"]`);
 }
 export const live = (page) => page.waitForSelector('.model small[data-state=live]', { timeout: 15000 });

@@ -156,10 +156,10 @@ async function strangers(chrome, { url, engine, wanted }) {
   second.close();
 }
 
-export default async function hostile(chrome, models) {
-  await check('hostile replies, one token of 100 KB: text, in every instrument', () => replies(chrome));
-  await check('hostile prompts to the real engine: text', () => prompts(chrome, models.llama_f32));
-  await check('a prompt that does not fit is refused with its reason', () => tooLong(chrome, models.llama_f32));
-  await check('nonsense from the engine does not break the page', () => nonsense(chrome));
-  await check('strangers: other Origin, other Host, guessed session, another page', () => strangers(chrome, models.llama_f32));
+export default function hostile(chrome, models) {
+  check('hostile replies, one token of 100 KB: text, in every instrument', () => replies(chrome));
+  check('hostile prompts to the real engine: text', () => prompts(chrome, models.llama_f32));
+  check('a prompt that does not fit is refused with its reason', () => tooLong(chrome, models.llama_f32));
+  check('nonsense from the engine does not break the page', () => nonsense(chrome));
+  check('strangers: other Origin, other Host, guessed session, another page', () => strangers(chrome, models.llama_f32));
 }

@@ -139,7 +139,7 @@ async function whichExperts(page, wanted) {
   }
 }
 
-export default async function keyboard(chrome, models) {
+export default function keyboard(chrome, models) {
   const on = async (model, test, options) => {
     const page = await open(chrome, models[model].url, options);
     try {
@@ -149,15 +149,15 @@ export default async function keyboard(chrome, models) {
       await page.context().close();
     }
   };
-  await check('by keys alone: the head that looks most at token 3, and its CSV', () => on('llama_f32', findAndExport));
-  await check('keys move the cursor, switch scales, open help and every instrument', () => on('llama_f32', keysWork));
+  check('by keys alone: the head that looks most at token 3, and its CSV', () => on('llama_f32', findAndExport));
+  check('keys move the cursor, switch scales, open help and every instrument', () => on('llama_f32', keysWork));
   const asked = (test) => async (page, wanted) => {
     await runIds(page, wanted.ids);
     await test(page, wanted);
   };
-  await check('question: why does Mixtral read 13 B and need 47 B in memory?', () => on('llama_f32', whatMixtralReads));
-  await check('question: which token just left the window?', () => on('mistral_window', asked(whatLeftTheWindow)));
-  await check('question: what else might it have said, and how likely?', () => on('llama_f32', asked(whatElse)));
-  await check('question: which head looks most at token 5?', () => on('llama_f32', asked(whoLooksAt)));
-  await check('question: which experts did a token go to, and with what weight?', () => on('mixtral', asked(whichExperts)));
+  check('question: why does Mixtral read 13 B and need 47 B in memory?', () => on('llama_f32', whatMixtralReads));
+  check('question: which token just left the window?', () => on('mistral_window', asked(whatLeftTheWindow)));
+  check('question: what else might it have said, and how likely?', () => on('llama_f32', asked(whatElse)));
+  check('question: which head looks most at token 5?', () => on('llama_f32', asked(whoLooksAt)));
+  check('question: which experts did a token go to, and with what weight?', () => on('mixtral', asked(whichExperts)));
 }

@@ -64,15 +64,10 @@ export async function look(chrome, url, wanted) {
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
   const chrome = await browser();
   const jobs = Object.values(await fromDist(JSON.parse(readFileSync(process.argv[2], 'utf8'))));
-  for (const job of jobs) {
-    let found;
-    try {
-      found = await look(chrome, job.url, job.wanted);
-    } catch (error) {
-      found = { error: String(error?.stack ?? error) };
-    }
+  await Promise.all(jobs.map(async (job) => {
+    const found = await look(chrome, job.url, job.wanted).catch((error) => ({ error: String(error?.stack ?? error) }));
     console.log(JSON.stringify({ name: job.name, ...found }));
-  }
+  }));
   await chrome.close();
   process.exit(0);
 }

@@ -343,13 +343,13 @@ async function addressWorks(chrome, model) {
   await page.context().close();
 }
 
-export default async function truth(chrome, models) {
-  await check('every number has a true source: a dense model', () => crawlAll(chrome, models.llama_f32, false));
-  await check('every number has a true source: a mixture', () => crawlAll(chrome, models.mixtral, true));
-  await check('every number has a true source: a window', () => crawlAll(chrome, models.mistral_window, false));
-  await check('the crawler sees a changed digit', () => crawlBites(chrome, models.llama_f32));
-  await check('no instrument may draw a random number', noRandom);
-  await check('exports say what the page says', () => exportsAgree(chrome, models.llama_f32));
-  await check('a saved run shows the same without an engine', () => recordingAgrees(chrome, models.mixtral));
-  await check('the address brings the cursor back, and says what is missing', () => addressWorks(chrome, models.llama_f32));
+export default function truth(chrome, models) {
+  check('every number has a true source: a dense model', () => crawlAll(chrome, models.llama_f32, false));
+  check('every number has a true source: a mixture', () => crawlAll(chrome, models.mixtral, true));
+  check('every number has a true source: a window', () => crawlAll(chrome, models.mistral_window, false));
+  check('the crawler sees a changed digit', () => crawlBites(chrome, models.llama_f32));
+  check('no instrument may draw a random number', noRandom);
+  check('exports say what the page says', () => exportsAgree(chrome, models.llama_f32));
+  check('a saved run shows the same without an engine', () => recordingAgrees(chrome, models.mixtral));
+  check('the address brings the cursor back, and says what is missing', () => addressWorks(chrome, models.llama_f32));
 }

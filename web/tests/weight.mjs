@@ -105,9 +105,9 @@ async function opens(chrome) {
   return `${(ms / 1000).toFixed(2)} s of 2 (${(size / 2 ** 20).toFixed(0)} MiB)`;
 }
 
-export default async function weight(chrome, models) {
-  await check('the page weighs at most 200 KiB compressed', () => weighs());
-  await check('first paint on loopback', () => paints(chrome, models.llama_f32));
-  for (const one of ['tokens', 'routing', 'memory']) await check(`2,000 tokens at 500 a second: ${one}`, () => replays(chrome, one));
-  await check('a recording of 32k tokens opens', () => opens(chrome));
+export default function weight(chrome, models) {
+  check('the page weighs at most 200 KiB compressed', () => weighs());
+  check('first paint on loopback', () => paints(chrome, models.llama_f32));
+  for (const one of ['tokens', 'routing', 'memory']) check(`2,000 tokens at 500 a second: ${one}`, () => replays(chrome, one));
+  check('a recording of 32k tokens opens', () => opens(chrome));
 }

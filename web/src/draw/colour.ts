@@ -26,11 +26,11 @@ export function amount(t: number, night = isDark()): string {
   const [r, g, b] = ramp(night)[Math.min(255, Math.round(t * 255))];
   return `rgb(${r},${g},${b})`;
 }
-/** Ink that can be read on a colour of the ramp: contrast by relative luminance. */
+/** Ink that can be read on a colour of the ramp: pure black or white, of which one always has 4.5:1. */
 export function inkOn(t: number, night = isDark()): string {
   const [r, g, b] = ramp(night)[Math.max(0, Math.min(255, Math.round((t || 0) * 255)))].map((v) => {
     const s = v / 255;
     return s <= 0.04045 ? s / 12.92 : ((s + 0.055) / 1.055) ** 2.4;
   });
-  return 0.2126 * r + 0.7152 * g + 0.0722 * b > 0.179 ? '#14171d' : '#ffffff';
+  return 0.2126 * r + 0.7152 * g + 0.0722 * b > 0.179 ? '#000000' : '#ffffff';
 }
