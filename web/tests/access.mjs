@@ -2,35 +2,35 @@
 // sideways scroll; reduced motion; forced colours.
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
-import { check, expect, go, instruments, live, open, readTable, runIds, settle } from './drive.mjs';
+import { check, expect, go, instruments, live, open, readTable, runIds, settle, shut } from './drive.mjs';
 import { json, runState, stub, token } from './frames.mjs';
 import { serve } from './server.mjs';
 
 const axeSource = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
 export const later = ['lens', 'time', 'optimise', 'planner'];
 
-async function axe(page, where) {
+async function axe(page, where, part = 'html') {
   if (!(await page.evaluate(() => 'axe' in window))) await page.evaluate(axeSource);
-  const found = await page.evaluate(() => window.axe.run(document, { resultTypes: ['violations'] }));
+  const found = await page.evaluate((one) => window.axe.run(one, { resultTypes: ['violations'] }), part);
   return found.violations.filter((one) => ['serious', 'critical'].includes(one.impact)).map((one) => `${where}: ${one.id}: ${one.nodes.length} × ${one.nodes[0].html.slice(0, 160)} ${one.nodes[0].any?.[0]?.message ?? ''}`);
 }
 
 /** Each instrument with a run, as a picture and as tables. */
-async function instrumentsClean(chrome, model, dark) {
+async function instrumentsClean(chrome, model, dark, chosen) {
   const page = await open(chrome, model.url, { dark });
   const bad = [];
   await runIds(page, model.wanted.ids);
-  for (const one of [...instruments, 'lens']) {
+  for (const one of chosen) {
     await go(page, one);
     await settle(page, 900);
     bad.push(...(await axe(page, one)));
     const panels = await page.$$eval('main [data-panel]', (all) => all.map((panel) => panel.dataset.panel));
     for (const panel of panels) await readTable(page, panel, 20);
-    if (panels.length) bad.push(...(await axe(page, `${one}, tables`)));
+    if (panels.length) bad.push(...(await axe(page, `${one}, tables`, '.twin')));
   }
   expect(!bad.length, bad.join('\n'));
   expect(!page.problems.length, `the page's console: ${page.problems}`);
-  await page.context().close();
+  await shut(page);
 }
 
 /** States that a well engine seldom shows, made by a stub: [name, what to do, what must be there]. */
@@ -60,7 +60,7 @@ async function stateClean(chrome, dark, [name, make, state, instrument]) {
     const bad = await axe(page, name);
     expect(!bad.length, bad.join('\n'));
   } finally {
-    await page.context().close();
+    await shut(page);
     proxy.close();
   }
 }
@@ -72,7 +72,7 @@ async function emptyClean(chrome, dark) {
     const page = await open(chrome, proxy.url, { dark });
     await page.waitForSelector(`.card[data-state=${state}]`);
     const bad = await axe(page, state);
-    await page.context().close();
+    await shut(page);
     proxy.close();
     expect(!bad.length, bad.join('\n'));
   }
@@ -91,7 +91,7 @@ async function dialogsClean(chrome, model, dark) {
   await page.click('button:has-text("Lesson")');
   bad.push(...(await axe(page, 'lesson')));
   expect(!bad.length, bad.join('\n'));
-  await page.context().close();
+  await shut(page);
 }
 
 async function noSideways(chrome, model, options) {
@@ -114,7 +114,7 @@ async function noSideways(chrome, model, options) {
   const small = await page.evaluate(() => [...document.querySelectorAll('button, summary, select, input:not([type=file]):not(.strip input)')].filter((e) => { const b = e.getBoundingClientRect(); return b.width && (b.height < 24 || b.width < 24) && !e.closest('.text, label'); }).map((e) => `${e.tagName} ${e.textContent.slice(0, 20)} ${Math.round(e.getBoundingClientRect().width)}×${Math.round(e.getBoundingClientRect().height)}`).slice(0, 5));
   expect(!bad.length, bad.join('\n'));
   expect(!small.length, `targets smaller than 24 px: ${small}`);
-  await page.context().close();
+  await shut(page);
 }
 
 async function calm(chrome, model) {
@@ -125,7 +125,7 @@ async function calm(chrome, model) {
     const moving = await page.evaluate(() => [...document.querySelectorAll('*')].filter((e) => { const s = getComputedStyle(e); return parseFloat(s.transitionDuration) > 0 || (s.animationName !== 'none' && parseFloat(s.animationDuration) > 0); }).length + document.getAnimations().length);
     expect(moving === 0, `${one}: ${moving} elements move although less motion was asked for`);
   }
-  await page.context().close();
+  await shut(page);
 }
 
 async function forced(chrome, model) {
@@ -148,14 +148,14 @@ async function forced(chrome, model) {
   }
   const bad = await axe(page, 'forced colours');
   expect(!bad.length, bad.join('\n'));
-  await page.context().close();
+  await shut(page);
 }
 
 export default function access(chrome, models) {
   for (const dark of [false, true]) {
     const light = dark ? 'dark' : 'light';
-    check(`axe, ${light}: each instrument of a dense model`, () => instrumentsClean(chrome, models.llama_f32, dark));
-    check(`axe, ${light}: each instrument of a mixture`, () => instrumentsClean(chrome, models.mixtral, dark));
+    check(`axe, ${light}: each instrument of a dense model`, () => instrumentsClean(chrome, models.llama_f32, dark, [...instruments, 'lens']));
+    check(`axe, ${light}: what a mixture adds`, () => instrumentsClean(chrome, models.mixtral, dark, ['routing', 'attention']));
     for (const state of states) check(`axe, ${light}: the state “${state[0]}”`, () => stateClean(chrome, dark, state));
     check(`axe, ${light}: off, no model, away`, () => emptyClean(chrome, dark));
     check(`axe, ${light}: help, settings, lesson`, () => dialogsClean(chrome, models.llama_f32, dark));

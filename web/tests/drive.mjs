@@ -33,6 +33,11 @@ export async function open(chrome, url, { dark = false, width = 1280, height = 8
   return page;
 }
 
+/** Closes a page with its session: a server has room for sixteen. */
+export async function shut(page) {
+  await page.evaluate(() => window.orreryProbe?.close?.()).catch(() => {});
+  await page.context().close();
+}
 /** Until the page has drawn what it has. */
 export const settle = (page, ms = 400) => page.waitForTimeout(ms);
 

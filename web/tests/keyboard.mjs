@@ -1,7 +1,7 @@
 // By keys alone, and the five questions that a learner should be able to answer from the page: each
 // answer is read off the page and held against what transformers says.
 import { readFileSync } from 'node:fs';
-import { check, expect, go, goTo, instruments, lookAt, near, numberOf, open, readTable, runIds, shown, until } from './drive.mjs';
+import { check, expect, go, goTo, instruments, lookAt, near, numberOf, open, readTable, runIds, shown, shut, until } from './drive.mjs';
 
 /** Presses Tab until the focus is on what the test looks for, as somebody without a mouse does. */
 async function tabTo(page, selector, most = 120) {
@@ -146,7 +146,7 @@ export default function keyboard(chrome, models) {
       await test(page, models[model].wanted);
       expect(!page.problems.length, `the page's console: ${page.problems}`);
     } finally {
-      await page.context().close();
+      await shut(page);
     }
   };
   check('by keys alone: the head that looks most at token 3, and its CSV', () => on('llama_f32', findAndExport));

@@ -2,7 +2,7 @@
 // prints one JSON object of what the page shows for a prompt of these ids. tests/web/run.py compares.
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import { browser, expect, fromDist, go, goTo, lookAt, numberOf, open, readTable, runIds, until } from './drive.mjs';
+import { browser, expect, fromDist, go, goTo, lookAt, numberOf, open, readTable, runIds, shut, until } from './drive.mjs';
 
 const numbers = (rows, ...at) => rows.map((row) => at.map((i) => numberOf(row[i].text)));
 
@@ -57,7 +57,7 @@ export async function look(chrome, url, wanted) {
   out.memory = { positions: rows.length, summary };
   out.problems = page.problems;
   expect(out.tokens.length === length + 2, `the page shows ${out.tokens.length} tokens of ${length + 2}`);
-  await page.context().close();
+  await shut(page);
   return out;
 }
 

@@ -5,7 +5,7 @@ import http from 'node:http';
 import { readFileSync, readdirSync } from 'node:fs';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { check, expect, go, goTo, instruments, lookAt, open, readTable, runIds, settle, shown } from './drive.mjs';
+import { check, expect, go, goTo, instruments, lookAt, open, readTable, runIds, settle, shown, shut } from './drive.mjs';
 
 const at = (value, route) => route.split('.').reduce((v, part) => v?.[part], value);
 const sum = (list) => list.reduce((a, b) => a + b, 0);
@@ -227,7 +227,7 @@ async function crawlAll(chrome, model, moe) {
   expect(!drawn.length, `a random number was drawn: ${drawn[0]}`);
   const some = [...new Set(bad)];
   expect(!some.length, `${some.length} numbers without a true source:\n${some.slice(0, 25).join('\n')}`);
-  await page.context().close();
+  await shut(page);
   return `${count} numbers`;
 }
 
@@ -244,7 +244,7 @@ async function crawlBites(chrome, model) {
   const lie = { ...cell, where: 'lie', text: cell.text.replace(/\d$/, (d) => String((Number(d) + 2) % 10)) };
   expect((await book.compare(page, { ...cell, where: '' })) === null, 'the truth is believed');
   expect((await book.compare(page, lie)) !== null, 'a changed digit is seen');
-  await page.context().close();
+  await shut(page);
 }
 
 function noRandom() {
@@ -292,7 +292,7 @@ async function exportsAgree(chrome, model) {
     const fields = lines[i + 1].match(/("([^"]|"")*"|[^,]*)(,|$)/g).map((f) => f.replace(/,$/, ''));
     expect(Number(fields[0]) === c.id && Number(fields[2]) === c.logprob && Number(fields[3]) === c.probability, `line ${i}: ${lines[i + 1]} is not ${JSON.stringify(c)}`);
   });
-  await page.context().close();
+  await shut(page);
 }
 
 /** A saved run, opened in a fresh page with no engine, shows the same tables; its badge is another. */
@@ -317,8 +317,8 @@ async function recordingAgrees(chrome, model) {
   await go(other, 'memory');
   expect(!other.problems.length, `the page's console: ${other.problems}`);
   nobody.close();
-  await other.context().close();
-  await page.context().close();
+  await shut(other);
+  await shut(page);
 }
 
 /** The address brings the cursor back; a link without its model or run says so. */
@@ -339,8 +339,8 @@ async function addressWorks(chrome, model) {
   const other = await open(chrome, url.replace(/model=[0-9a-f]+/, 'model=1111111111111111'));
   await other.waitForSelector('[data-state=other_model]');
   await other.waitForSelector('[data-state=missing_run]');
-  await other.context().close();
-  await page.context().close();
+  await shut(other);
+  await shut(page);
 }
 
 export default function truth(chrome, models) {

@@ -36,6 +36,11 @@ export interface Fact {
   at?: number;
 }
 
+/** Rows that are made when a table or a file asks for them. */
+export function late<T>(make: () => T): () => T {
+  let made: T | undefined;
+  return () => (made ??= make());
+}
 export const num = (
   v: number | null | undefined, src: string, prov: Provenance = 'measured', how?: string,
 ): Cell => ({ v: v ?? null, src, prov, how });

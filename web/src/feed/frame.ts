@@ -445,7 +445,7 @@ export function decodePayload(
   }
 }
 
-/** One whole frame as it came, and what its header says of it. */
+/** One whole frame as it came, a view of the bytes that were pushed, and what its header says. */
 export interface Piece {
   raw: Uint8Array;
   seq: number;
@@ -484,7 +484,7 @@ export class Cutter {
       const total = headerBytes + payloadBytes;
       if (bytes.length - at < total) break;
       take({
-        raw: bytes.slice(at, at + total), channel: view.getUint8(3),
+        raw: bytes.subarray(at, at + total), channel: view.getUint8(3),
         seq: Number(view.getBigUint64(8, true)), run: view.getUint32(16, true),
       });
       at += total;

@@ -58,6 +58,7 @@ function shift(piece: Piece) {
 function take(chunk: Uint8Array) {
   try {
     cutter.push(chunk, (piece) => {
+      piece.raw = piece.raw.slice();
       if (epoch) shift(piece);
       for (const old of ring.push(piece)) gone.push(old.seq);
       batch.push(piece.raw);

@@ -4,6 +4,7 @@
 import { Decoder, kEpochFrames, kEpochRuns, type Frame, type KvSnapshot } from '../feed/frame.ts';
 import type { FromWorker, ToWorker } from '../feed/worker.ts';
 import { Refusal, base, get, post } from '../feed/control.ts';
+import { flushSync } from 'svelte';
 import { Run } from './run.svelte.ts';
 
 export type Link = 'connecting' | 'live' | 'lost' | 'off' | 'replay' | 'no_model';
@@ -221,8 +222,29 @@ class Store {
       this.runs.get(frame.run)?.drop(frame);
     }
     this.gone += message.gone.length;
-    if (this.follow) this.toEnd();
-    this.version++;
+    this.show();
+  }
+
+  private drawing = 0;
+  private drawnAt = 0;
+  private drawMs = 0;
+  /**
+   * Tells the page that there is something new. Where drawing takes long, the next one waits, so that it
+   * takes a small part of the time and keys and pointer stay quick.
+   */
+  private show() {
+    if (this.drawing) return;
+    const wait = Math.max(0, this.drawnAt + (this.drawMs > 8 ? 8 * this.drawMs : 0) - performance.now());
+    const draw = () => {
+      this.drawing = 0;
+      const begin = performance.now();
+      if (this.follow) this.toEnd();
+      flushSync(() => this.version++);
+      this.drawnAt = performance.now();
+      this.drawMs = this.drawnAt - begin;
+    };
+    if (wait) this.drawing = setTimeout(draw, wait) as unknown as number;
+    else draw();
   }
 
   private take(frame: Frame) {

@@ -49,8 +49,8 @@ export const t = {
     restarted: 'Another model answers now. The runs above are those of the earlier one.',
     prefill: (done: number, of: number) => `Reading the prompt: ${done} of ${of} tokens`,
     paused: 'Paused',
-    gaps: (n: number) => `${n} frames lost`,
-    thinned: (n: number) => `${n} frames thinned`,
+    gaps: (n: number) => `${n} ${n === 1 ? 'frame' : 'frames'} lost`,
+    thinned: (n: number) => `${n} ${n === 1 ? 'frame' : 'frames'} thinned`,
     gone: (n: number) => `${n} oldest frames left the recording`,
   },
   laterText: {
