@@ -139,7 +139,7 @@ async function strangers(chrome, { url, engine, wanted }) {
   const got = await evil.evaluate(async ([url, other]) => {
     const out = [];
     for (const [method, body] of [['GET'], ['POST', '{}']]) out.push(await fetch(method === 'GET' ? url : other, { method, body }).then((a) => `${method} ${a.status}`, () => 'nothing'));
-    out.push(await fetch(url, { mode: 'no-cors' }).then((a) => a.text()).then((text) => text || 'nothing'));
+    out.push(await fetch(url, { mode: 'no-cors' }).then((a) => a.text()).then((text) => text || 'nothing', () => 'nothing'));
     return out;
   }, [state.href, new URL('session', model.url).href]);
   expect(got.every((one) => one === 'nothing'), `a stranger's page got ${got}`);
