@@ -39,7 +39,7 @@ def main():
                         options.kinds], cwd=ROOT / "web", check=True)
     for picture in sorted((ROOT / options.out).glob("explorer_*.png")):
         size = picture.stat().st_size
-        print(f"{picture.relative_to(ROOT)}: {size >> 10} KiB")
+        print(f"{picture.name}: {size >> 10} KiB")
         if size > 200 << 10:
             print("  more than the 200 KiB that a picture may have")
 

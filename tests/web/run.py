@@ -3,8 +3,9 @@
 
 web/tests drives Debian's Chromium: oracle.mjs reads the page's tables, which are compared here with
 what transformers saw (tests/golden/explorer, by the rules of tests/explorer/oracle.py), and all.mjs
-holds everything else. Each check is a line `ok - what` or `FAIL - what`; with a word, only the checks
-whose names hold it are run. It measures no engine: tests/explorer does that without a browser.
+holds everything else. Each check is a line `ok - what` or `FAIL - what`; with a word, only the
+checks whose names hold it are run. It measures no engine: tests/explorer does that without a
+browser.
 """
 
 import contextlib

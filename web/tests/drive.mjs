@@ -143,9 +143,9 @@ export const readTable = (page, panel, most = Infinity) => page.evaluate(async (
 export function shown(text, fmt = '') {
   const clean = text.trim().replace(/\u2212/g, '-').replace(/,/g, '');
   if (clean === '–' || clean === '') return null;
-  const found = /^(-?\d+(?:\.(\d+))?)\s*(%|×|ms|[KMGT]iB|B|T|M|k)?$/.exec(clean);
+  const found = /^(-?\d+(?:\.(\d+))?)(e[+-]\d+)?\s*(%|×|ms|[KMGT]iB|B|T|M|k)?$/.exec(clean);
   if (!found) throw new Error(`“${text}” is no number`);
-  const scale = { '%': 0.01, KiB: 2 ** 10, MiB: 2 ** 20, GiB: 2 ** 30, TiB: 2 ** 40, k: 1e3, M: 1e6, T: 1e12, B: fmt === 'bytes' ? 1 : 1e9 }[found[3]] ?? 1;
+  const scale = { '%': 0.01, KiB: 2 ** 10, MiB: 2 ** 20, GiB: 2 ** 30, TiB: 2 ** 40, k: 1e3, M: 1e6, T: 1e12, B: fmt === 'bytes' ? 1 : 1e9 }[found[4]] ?? Number(`1${found[3] ?? ''}`);
   return { value: Number(found[1]) * scale, half: (0.5001 * scale) / 10 ** (found[2]?.length ?? 0) };
 }
 export const numberOf = (text) => shown(text)?.value ?? null;

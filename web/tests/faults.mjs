@@ -1,7 +1,7 @@
 // What may go wrong between page and engine: streams that end in a frame, that hold what is no frame or
 // an unknown one, lost frames, another model, slow and several readers. The page's text must come out
 // the same in the end, or the page must say what is missing.
-import { check, expect, go, live, numberOf, open, readTable, rested, runIds, shut, startRun, until } from './drive.mjs';
+import { check, expect, go, instruments, live, lookAt, numberOf, settle, open, readTable, rested, runIds, shut, startRun, until } from './drive.mjs';
 import { serve } from './server.mjs';
 import { plain } from './frames.mjs';
 
@@ -147,6 +147,44 @@ export default function faults(chrome, models) {
       }, 1400);
       expect(state.length, 'a run');
       await same(page);
+    });
+  });
+
+  check('a page at rest asks the engine nothing', async () => {
+    const asked = [];
+    const slow = (url) => void (/stream|assets|explorer\/$/.test(url) || asked.push(url));
+    await between(chrome, model, { slow }, async (page) => {
+      await runIds(page, model.wanted.ids);
+      for (const one of instruments) {
+        await go(page, one);
+        await settle(page, 2500);
+        const before = asked.length;
+        await settle(page, 1600);
+        expect(asked.length === before, `${one} asks on and on: ${asked.slice(before, before + 3)}`);
+      }
+    });
+  });
+
+  check('an answer that comes late does not take the place of a newer one', async () => {
+    const late = [];
+    let release;
+    const held = new Promise((done) => (release = done));
+    const slow = (url) => {
+      if (!/\/(tile|rows)\?.*layer=0&/.test(url)) return undefined;
+      late.push(url);
+      return held;
+    };
+    await between(chrome, model, { slow }, async (page) => {
+      await runIds(page, model.wanted.ids);
+      await go(page, 'attention');
+      await until('questions about layer 0', () => late.some((url) => url.includes('/tile')) && late.some((url) => url.includes('head=')));
+      await lookAt(page, 1, 1);
+      const said = (panel) => page.textContent(`[data-panel=${panel}] [data-summary]`);
+      const right = async () => (await said('row')).startsWith('Layer 1, head 1') && (await said('matrix')).startsWith('Layer 1, head 1');
+      await until('layer 1', right);
+      release();
+      await settle(page, 1200);
+      expect(await right(), `the page shows: ${await said('row')} ${await said('matrix')}`);
     });
   });
 

@@ -7,7 +7,7 @@ import { serve } from './server.mjs';
 
 const evil = [
   '<img src=x onerror="window.hacked=1">', '<script>window.hacked=2</script>', '<svg/onload=window.hacked=3>',
-  '[click](javascript:window.hacked=4)', '![](https://elsewhere.invalid/p.png)', '<iframe srcdoc="<script>parent.hacked=5</script>"></iframe>',
+  '[click](javascript:window.hacked=4)', '![](https://example.org/p.png)', '<iframe srcdoc="<script>parent.hacked=5</script>"></iframe>',
   '\u202Egnp.exe\u202C', '\u2066\u200B\uFEFF\u0000\u0007', '"><style>*{display:none}</style>', '{{constructor.constructor("window.hacked=6")()}}',
   '=cmd|/c calc', '&lt;b&gt;', '\n\n# Not a title\n',
 ];
@@ -125,7 +125,7 @@ async function strangers(chrome, { url, engine, wanted }) {
   const state = new URL(`state?session=${session}`, model.url);
   const { host, origin } = state;
   expect((await ask(state, { host, origin })) === 200, 'the page itself is answered');
-  expect((await ask(state, { host, origin: 'http://evil.example' })) === 403, 'another Origin is refused');
+  expect((await ask(state, { host, origin: 'http://example.org' })) === 403, 'another Origin is refused');
   expect((await ask(state, { host: 'evil.example' })) === 403, 'another Host is refused');
   const json = { host, origin: 'http://127.0.0.1:1', 'content-type': 'application/json' };
   expect((await ask(new URL('session', model.url), json, 'POST', '{}')) === 403, 'a POST of another Origin is refused');

@@ -27,7 +27,8 @@ export const bodyOf = (request) => new Promise((done) => {
   request.on('end', () => done(Buffer.concat(parts).toString()));
 });
 
-function pass(options, request, response) {
+async function pass(options, request, response) {
+  await options.slow?.(request.url);
   const headers = { ...request.headers, host: new URL(options.upstream).host, ...(request.headers.origin ? { origin: options.upstream } : {}) };
   const up = http.request(new URL(request.url, options.upstream), { method: request.method, headers }, (answer) => {
     response.writeHead(answer.statusCode, answer.headers);
@@ -59,7 +60,7 @@ export function framesOf(cut, part) {
 
 /**
  * options, which a test may change while it runs: upstream 'http://…'; mangle(frame, response, answer,
- * count) in place of passing a stream's frame on; down: nobody answers; handle(path, body, response,
+ * count) in place of passing a stream's frame on; slow(url): a promise to wait for; down: nobody answers; handle(path, body, response,
  * url): a body to answer with, true if it answered itself, or undefined.
  */
 export async function serve(options) {

@@ -1,7 +1,7 @@
 // How a number is written. Each way has a name, which stands beside the number in the page
 // (data-fmt), so that a test can write the frame's number again and compare.
 
-export type Format = 'int' | 'f1' | 'f2' | 'f3' | 'f4' | 'percent' | 'bytes' | 'ms' | 'short' | 'ratio' | 'text';
+export type Format = 'int' | 'f1' | 'f2' | 'f3' | 'f4' | 'tiny' | 'percent' | 'bytes' | 'ms' | 'short' | 'ratio' | 'text';
 
 const group = new Intl.NumberFormat('en', { maximumFractionDigits: 0 });
 const minus = (text: string) => text.replace('-', '\u2212');
@@ -17,6 +17,7 @@ export function format(value: unknown, how: Format): string {
     case 'f2': return minus(value.toFixed(2));
     case 'f3': return minus(value.toFixed(3));
     case 'f4': return minus(value.toFixed(4));
+    case 'tiny': return value === 0 ? '0' : minus(value.toExponential(1));
     case 'percent': return percent(value);
     case 'bytes': return bytes(value);
     case 'ms': return `${value < 10 ? value.toFixed(2) : value.toFixed(1)} ms`;

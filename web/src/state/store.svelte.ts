@@ -105,7 +105,8 @@ class Store {
   }
   /** The shown run is one of the session that answers now, so it can be asked about. */
   get canAsk(): boolean {
-    return this.link === 'live' && this.run !== undefined && this.epochOf(this.runId) === this.epoch;
+    // Not by `run`, which changes with every frame: whoever asks in an effect would ask again and again.
+    return this.link === 'live' && this.runs.has(this.runId) && this.epochOf(this.runId) === this.epoch;
   }
   epochOf = (run: number) => Math.floor(run / kEpochRuns);
   /** The engine's own number of a run. */

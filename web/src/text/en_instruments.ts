@@ -26,7 +26,7 @@ export const tk = {
 };
 
 export const ta = {
-  heads: 'Heads', row: 'Where it looks', matrix: 'One head, every pair', window: 'What if the window were smaller?',
+  heads: 'Heads', row: 'Where it looks', matrix: 'One head, every pair', window: 'With a smaller window',
   measure: 'Shade by', entropy: 'entropy', sink_mass: 'sinks', distance: 'distance', recent_mass: 'recent',
   wait: 'Statistics come layer by layer while it runs, and for all layers when it pauses.',
   headsSummary: (layer: number, head: number, sink: string, entropy: string) =>
@@ -54,9 +54,9 @@ export const tr = {
   one: 'One token’s router', oneSummary: (l: number, ids: string, margin: string) => `Layer ${l} chose ${ids}; the margin over the next is ${margin}.`,
   load: 'Load', loadSummary: (l: number, top: number, share: string, gini: string, dead: number) =>
     `Layer ${l}: expert ${top} was chosen most, by ${share} of the tokens. Gini ${gini}; ${dead} never chosen. The dashed line is the uniform share.`,
-  reuse: 'If only some experts fitted into memory', reuseSummary: (n: number, share: string) =>
+  reuse: 'If few experts fitted', reuseSummary: (n: number, share: string) =>
     `Holding the ${n} experts of a layer that were used last would serve ${share} of the choices without a read.`,
-  what: 'What if fewer experts, or more?', whatSummary: (k: number, kl: string, flips: number) => `With ${k} active: ${kl} nats of change, ${flips} other best tokens.`,
+  what: 'With other experts', whatSummary: (k: number, kl: string, flips: number) => `With ${k} active: ${kl} nats of change, ${flips} other best tokens.`,
   whatNone: 'Choose a number of active experts, or one to drop, and compute.', expert: 'expert', score: 'score', weight: 'weight', layer: 'layer',
   biased: 'with bias', chosen: 'chosen', yes: 'yes', count: 'choices', share: 'share', compute: 'Compute', drop: 'drop expert', active: 'active', position: 'position',
   group: 'group', open: 'open', shut: 'shut', resident: 'experts held', hit: 'hit rate', bytes: 'bytes', margin: 'margin', balance: 'balance loss', z: 'z-loss', capacity: 'capacity factor',
