@@ -145,6 +145,9 @@ export default function keyboard(chrome, models) {
     try {
       await test(page, models[model].wanted);
       expect(!page.problems.length, `the page's console: ${page.problems}`);
+    } catch (error) {
+      error.message += ` (the page says: ${await page.textContent('[data-state=error]', { timeout: 500 }).catch(() => 'no error')})`;
+      throw error;
     } finally {
       await shut(page);
     }

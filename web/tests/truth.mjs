@@ -160,7 +160,7 @@ async function crawl(page, open, cells) {
     else if (one.prov === 'derived' && !one.how && !one.src.startsWith('reply')) bad.push(`${one.where}: “${one.text}” is derived by no formula`);
     else if (one.fmt !== 'text') {
       // A label may hold several numbers, each of one of its sources.
-      const parts = one.how || /^[^a-z]*$/i.test(one.text.replace(/[KMGT]iB|ms|\b[BMTk]\b/g, '')) ? [one.text] : (one.text.match(/[−-]?\d[\d,]*(?:\.\d+)?(?:\s?(?:%|[KMGT]iB|×|ms|B|M|k)\b)?%?/g) ?? []);
+      const parts = one.how || /^[^a-z]*$/i.test(one.text.replace(/[KMGT]iB|ms|\b[BMTk]\b|\de[+−-]\d/g, '')) ? [one.text] : (one.text.match(/[−-]?\d[\d,]*(?:\.\d+)?(?:\s?(?:%|[KMGT]iB|×|ms|B|M|k)\b)?%?/g) ?? []);
       const sources = one.how ? [one.src] : one.src.split(' ');
       for (const part of parts) {
         const tried = [];
