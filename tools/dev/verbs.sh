@@ -208,3 +208,11 @@ verb_demo_models() { # [KIND...]
   fetch_model
   plain .venv/bin/python tools/demo_models.py "$@"
 }
+
+verb_pictures() { # [--kinds light,dark,narrow]
+  need_packages build test
+  need_python tools/dev/requirements-test.txt
+  build_preset release orrery
+  fetch_model
+  plain .venv/bin/python tools/explorer_pictures.py "$@"
+}

@@ -3,11 +3,22 @@
 import { mount } from 'svelte';
 import './style.css';
 import Shell from './Shell.svelte';
+import { post } from './feed/control.ts';
 import { format } from './draw/format.ts';
 import { store } from './state/store.svelte.ts';
 import { readUrl } from './state/url.ts';
 
 readUrl();
 store.start();
-mount(Shell, { target: document.getElementById('app')! });
-Object.assign(window, { orreryProbe: { resolve: (src: string) => store.resolve(src), format } });
+const target = document.getElementById('app')!;
+target.replaceChildren();
+mount(Shell, { target });
+Object.assign(window, {
+  orreryProbe: {
+    resolve: (src: string) => store.resolve(src),
+    request: (key: string) => store.requests.get(key),
+    session: () => store.session,
+    close: () => post('close', { session: store.session }),
+    format,
+  },
+});

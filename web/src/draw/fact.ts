@@ -4,10 +4,19 @@ import type { Format } from './format.ts';
 
 export type Provenance = 'measured' | 'exact' | 'derived' | 'predicted' | 'recorded';
 
+/** `how` names the formula of a derived number (the list stands in web/README.md). */
 export interface Cell {
   v: number | string | null;
   src?: string;
   prov?: Provenance;
+  how?: string;
+}
+/** A number of the sentence that stands in no cell of the table. */
+export interface Said {
+  text: string;
+  src: string;
+  how?: string;
+  fmt: Format;
 }
 export interface Column {
   label: string;
@@ -18,6 +27,7 @@ export interface Column {
 export interface Fact {
   title: string;
   summary: string;
+  said?: Said[];
   columns: Column[];
   rows: Cell[][];
   /** Activating a row moves the cursor there. */
@@ -26,8 +36,14 @@ export interface Fact {
   at?: number;
 }
 
-export const num = (v: number | null | undefined, src: string, prov: Provenance = 'measured'): Cell =>
-  ({ v: v ?? null, src, prov });
+/** Rows that are made when a table or a file asks for them. */
+export function late<T>(make: () => T): () => T {
+  let made: T | undefined;
+  return () => (made ??= make());
+}
+export const num = (
+  v: number | null | undefined, src: string, prov: Provenance = 'measured', how?: string,
+): Cell => ({ v: v ?? null, src, prov, how });
 export const word = (v: string): Cell => ({ v });
 
 /** CSV after RFC 4180, at full precision. A cell never begins with what a spreadsheet would run. */

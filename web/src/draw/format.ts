@@ -1,7 +1,7 @@
 // How a number is written. Each way has a name, which stands beside the number in the page
 // (data-fmt), so that a test can write the frame's number again and compare.
 
-export type Format = 'int' | 'f1' | 'f2' | 'f3' | 'f4' | 'percent' | 'bytes' | 'ms' | 'short' | 'ratio' | 'text';
+export type Format = 'int' | 'f1' | 'f2' | 'f3' | 'f4' | 'tiny' | 'percent' | 'bytes' | 'ms' | 'short' | 'ratio' | 'text';
 
 const group = new Intl.NumberFormat('en', { maximumFractionDigits: 0 });
 const minus = (text: string) => text.replace('-', '\u2212');
@@ -17,13 +17,20 @@ export function format(value: unknown, how: Format): string {
     case 'f2': return minus(value.toFixed(2));
     case 'f3': return minus(value.toFixed(3));
     case 'f4': return minus(value.toFixed(4));
-    case 'percent': return `${(value * 100).toFixed(value > 0 && value < 0.0995 ? 1 : 0)} %`;
+    case 'tiny': return value === 0 ? '0' : minus(value.toExponential(1));
+    case 'percent': return percent(value);
     case 'bytes': return bytes(value);
     case 'ms': return `${value < 10 ? value.toFixed(2) : value.toFixed(1)} ms`;
     case 'short': return short(value);
     case 'ratio': return `${value.toFixed(2)}×`;
     default: return minus(String(value));
   }
+}
+
+function percent(value: number) {
+  const size = Math.abs(value);
+  const digits = size === 0 || size >= 0.0995 ? 0 : size >= 0.000995 ? 1 : size >= 0.0000995 ? 2 : 3;
+  return minus(`${(value * 100).toFixed(digits)} %`);
 }
 
 function bytes(value: number) {

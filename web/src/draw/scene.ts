@@ -5,7 +5,7 @@ import { ramp } from './colour.ts';
 
 export type Shape =
   | { t: 'rect'; x: number; y: number; w: number; h: number; fill?: string; stroke?: string; sw?: number; r?: number; o?: number }
-  | { t: 'text'; x: number; y: number; s: string; fill?: string; size?: number; anchor?: 'start' | 'middle' | 'end'; bold?: boolean; mono?: boolean; src?: string; prov?: string; fmt?: string }
+  | { t: 'text'; x: number; y: number; s: string; fill?: string; size?: number; anchor?: 'start' | 'middle' | 'end'; bold?: boolean; mono?: boolean; src?: string; prov?: string; fmt?: string; axis?: boolean }
   | { t: 'line'; x1: number; y1: number; x2: number; y2: number; stroke?: string; sw?: number; dash?: string; o?: number }
   | { t: 'path'; d: string; fill?: string; stroke?: string; sw?: number; dash?: string; o?: number }
   | { t: 'circle'; x: number; y: number; r: number; fill?: string; stroke?: string; sw?: number; o?: number }

@@ -1,12 +1,16 @@
 // The frames of docs/formats/feed.md, decoded from bytes into the shape of their JSON twins, except
 // that long arrays stay typed. What is broken is an error that says where; what is unknown is passed
-// over by its length. It does no I/O and keeps nothing.
+// over by its length. Candidates and experts, which are many and of which few are looked at, stay bytes
+// until somebody asks (their lengths are checked at once). It does no I/O and keeps nothing.
 
 export const kMagic = 0x524f;
 export const kHeaderBytes = 32;
 /** A frame longer than this is taken for a broken stream, not for data. */
 export const kPayloadBytesMax = 64 << 20;
 const kNone = 0xffffffff;
+/** By how much the numbers of a session's frames and runs are moved past those of the one before. */
+export const kEpochFrames = 2 ** 40;
+export const kEpochRuns = 2 ** 20;
 
 export const channelNames: Record<number, string> = {
   0: 'catalog', 1: 'token', 2: 'attn.stat', 3: 'attn.row', 4: 'attn.topk', 5: 'attn.tile',
@@ -154,6 +158,7 @@ export interface RunState {
   done: number;
   of: number;
   length: number;
+  computed?: number;
   prompt_tokens: number;
   finish: string | null;
   error: string | null;
@@ -165,6 +170,12 @@ export class BrokenFrame extends Error {}
 
 const utf8 = new TextDecoder();
 const orNull = (value: number) => (Number.isNaN(value) ? null : value);
+
+/** What is made when it is first asked for. */
+function late<T>(make: () => T): () => T {
+  let made: T | undefined;
+  return () => (made ??= make());
+}
 
 /** Reads a payload, and checks each count against the bytes that are there. */
 class Reader {
@@ -214,6 +225,13 @@ class Reader {
     this.at += count * 2;
     return out;
   }
+  peek(at: number) {
+    return this.view.getUint32(at, true);
+  }
+  /** The next bytes as a reader of their own. */
+  part(count: number) {
+    return new Reader(this.bytes(count));
+  }
   bytes(count: number) {
     this.need(count);
     const out = new Uint8Array(this.view.buffer, this.view.byteOffset + this.at, count);
@@ -256,22 +274,28 @@ function token(r: Reader, stageNames: string[]): Token {
       stage: stageNames[stage] ?? `stage ${stage}`, survivors: r.u32(), mass: r.f32(), value: r.f32(),
     });
   }
-  const candidates: Candidate[] = [];
-  const lengths: number[] = [];
-  for (let i = 0; i < count; i++) {
-    const candidate = {
-      id: r.u32(), text: '', logprob: r.f32(), probability: r.f32(), bar_begin: orNull(r.f32()),
-    };
-    const by = r.u32();
-    lengths.push(r.u32());
-    candidates.push({ ...candidate, dropped_by: by === kNone ? null : (stages[by]?.stage ?? '?') });
-  }
+  const list = r.part(count * 24);
   const bytes = Array.from(r.bytes(byteCount));
   const text = r.text(textCount);
-  for (let i = 0; i < count; i++) candidates[i].text = r.text(lengths[i]);
+  let most = 0;
+  for (let i = 0; i < count; i++) most += list.peek(i * 24 + 20);
+  const names = r.part(most);
+  const candidates = late(() => {
+    const out: Candidate[] = [];
+    for (let i = 0; i < count; i++) {
+      const candidate = {
+        id: list.u32(), text: '', logprob: list.f32(), probability: list.f32(), bar_begin: orNull(list.f32()),
+      };
+      const by = list.u32();
+      const dropped_by = by === kNone ? null : (stages[by]?.stage ?? '?');
+      out.push({ ...candidate, text: names.text(list.u32()), dropped_by });
+    }
+    return out;
+  });
   return {
     id, kind, logprob, entropy, u, bar_begin, bar_end, rank: rank === kNone ? null : rank,
-    forward_ms, observer_ms, special, stages, candidates, bytes, text,
+    forward_ms, observer_ms, special, stages, bytes, text,
+    get candidates() { return candidates(); },
   };
 }
 
@@ -339,19 +363,22 @@ function route(r: Reader): { layers: RouteLayer[] } {
   r.u32();
   r.u32();
   r.need(count * 8 + count * k * 8);
-  const layer = r.u32s(count);
-  const margin = r.f32s(count);
-  const ids = r.u32s(count * k);
-  const weights = r.f32s(count * k);
-  const layers: RouteLayer[] = [];
-  for (let m = 0; m < count; m++) {
-    const experts = [];
-    for (let i = m * k; i < (m + 1) * k; i++) {
-      if (ids[i] !== kNone) experts.push({ id: ids[i], weight: weights[i] });
+  const layers = late(() => {
+    const layer = r.u32s(count);
+    const margin = r.f32s(count);
+    const ids = r.u32s(count * k);
+    const weights = r.f32s(count * k);
+    const out: RouteLayer[] = [];
+    for (let m = 0; m < count; m++) {
+      const experts = [];
+      for (let i = m * k; i < (m + 1) * k; i++) {
+        if (ids[i] !== kNone) experts.push({ id: ids[i], weight: weights[i] });
+      }
+      out.push({ layer: layer[m], margin: margin[m], experts });
     }
-    layers.push({ layer: layer[m], margin: margin[m], experts });
-  }
-  return { layers };
+    return out;
+  });
+  return { get layers() { return layers(); } };
 }
 
 function routeFull(r: Reader): { layers: RouteFullLayer[] } {
@@ -418,16 +445,16 @@ export function decodePayload(
   }
 }
 
-/** One whole frame: its bytes as they came, and its meaning if the channel is known. */
+/** One whole frame as it came, a view of the bytes that were pushed, and what its header says. */
 export interface Piece {
   raw: Uint8Array;
-  frame: Frame | null;
+  seq: number;
+  run: number;
+  channel: number;
 }
 
 /** Cuts a stream of bytes into frames, whatever the pieces in which the bytes come. */
-export class Decoder {
-  stageNames: string[] = [];
-  unknown = 0;
+export class Cutter {
   private rest = new Uint8Array(0);
 
   /** Bytes that wait for the end of their frame. */
@@ -435,14 +462,14 @@ export class Decoder {
     return this.rest.length;
   }
 
-  push(chunk: Uint8Array): Piece[] {
+  /** Hands on each whole frame, then throws if what follows is none: what was whole is not lost. */
+  push(chunk: Uint8Array, take: (piece: Piece) => void) {
     let bytes = chunk;
     if (this.rest.length) {
       bytes = new Uint8Array(this.rest.length + chunk.length);
       bytes.set(this.rest);
       bytes.set(chunk, this.rest.length);
     }
-    const pieces: Piece[] = [];
     let at = 0;
     while (bytes.length - at >= kHeaderBytes) {
       const view = new DataView(bytes.buffer, bytes.byteOffset + at, kHeaderBytes);
@@ -456,23 +483,44 @@ export class Decoder {
       }
       const total = headerBytes + payloadBytes;
       if (bytes.length - at < total) break;
-      const raw = bytes.slice(at, at + total);
-      pieces.push({ raw, frame: this.one(view, raw.subarray(headerBytes)) });
+      take({
+        raw: bytes.subarray(at, at + total), channel: view.getUint8(3),
+        seq: Number(view.getBigUint64(8, true)), run: view.getUint32(16, true),
+      });
       at += total;
     }
     this.rest = bytes.slice(at);
-    return pieces;
+  }
+}
+
+/** Whole frames into what they mean. One that is broken inside, or unknown, is counted and left out. */
+export class Decoder {
+  stageNames: string[] = [];
+  unknown = 0;
+  broken = 0;
+
+  all(bytes: Uint8Array): Frame[] {
+    const frames: Frame[] = [];
+    new Cutter().push(bytes, ({ raw }) => {
+      try {
+        const frame = this.one(raw);
+        if (frame) frames.push(frame);
+        else this.unknown++;
+      } catch {
+        this.broken++;
+      }
+    });
+    return frames;
   }
 
-  private one(view: DataView, payload: Uint8Array): Frame | null {
-    const channel = view.getUint8(3);
+  private one(raw: Uint8Array): Frame | null {
+    const view = new DataView(raw.buffer, raw.byteOffset, raw.byteLength);
+    const name = channelNames[view.getUint8(3)];
+    if (!name) return null;
     const flags = view.getUint16(4, true);
-    const name = channelNames[channel];
-    const data = name ? decodePayload(channel, (flags & 8) !== 0, payload, this.stageNames) : undefined;
-    if (data === undefined) {
-      this.unknown++;
-      return null;
-    }
+    const payload = raw.subarray(view.getUint16(6, true) * 4);
+    const data = decodePayload(view.getUint8(3), (flags & 8) !== 0, payload, this.stageNames);
+    if (data === undefined) return null;
     if (name === 'catalog') this.stageNames = (data as { stages?: string[] }).stages ?? [];
     return {
       seq: Number(view.getBigUint64(8, true)),

@@ -9,8 +9,10 @@ export interface Kept {
   raw: Uint8Array;
   seq: number;
   run: number;
-  channel: string;
+  channel: number;
 }
+const kCatalog = 0;
+const kRun = 13;
 
 export class Ring {
   bytes = 0;
@@ -29,7 +31,7 @@ export class Ring {
 
   /** Takes a frame; the answer are those that had to go. */
   push(kept: Kept): Kept[] {
-    if (kept.channel === 'catalog' || kept.channel === 'run') {
+    if (kept.channel === kCatalog || kept.channel === kRun) {
       this.aside.set(`${kept.channel}${kept.run}`, kept);
     }
     this.frames.push(kept);

@@ -52,7 +52,8 @@ class Chat {
     for (let at = this.byId(parent); at; at = this.byId(at.parent)) path.unshift(at);
     const messages = path.map((one) => ({ role: one.role, content: this.textOf(one) }));
     if (store.system.trim()) messages.unshift({ role: 'system' as never, content: store.system });
-    const run = await store.newRun({ messages });
+    // Without a template of its own a model is given the words as they are, and the page says so.
+    const run = await store.newRun(store.catalog?.chat ? { messages } : { prompt: messages.map((one) => one.content).join('\n') });
     if (run) this.add(parent, 'assistant', '', run);
     return run;
   }

@@ -1,10 +1,11 @@
 // The one state of the page: the link to the engine, the catalogue, the runs, and the cursor that
 // all instruments share. Frames are kept as they are; `version` says that some came, so a component
 // reads it and then reads the runs. Nothing here computes a number that is shown.
-import type { Frame, KvSnapshot } from '../feed/frame.ts';
+import { Decoder, kEpochFrames, kEpochRuns, type Frame, type KvSnapshot } from '../feed/frame.ts';
 import type { FromWorker, ToWorker } from '../feed/worker.ts';
 import { Refusal, base, get, post } from '../feed/control.ts';
-import { Run } from './run.ts';
+import { flushSync } from 'svelte';
+import { Run } from './run.svelte.ts';
 
 export type Link = 'connecting' | 'live' | 'lost' | 'off' | 'replay' | 'no_model';
 export const instruments = [
@@ -26,6 +27,15 @@ export const samplerDefaults: Sampler = {
   temperature: 0.8, top_k: 40, top_p: 0.95, min_p: 0, typical_p: 1,
   repetition_penalty: 1, presence_penalty: 0, frequency_penalty: 0,
 };
+
+/** `pick`: which of the answer's frames; `how`: what was made of them, if they were not taken as is. */
+export interface Request {
+  path: string;
+  query?: Record<string, string | number>;
+  body?: object;
+  pick?: number;
+  how?: string;
+}
 
 class Store {
   instrument = $state<Instrument>('chat');
@@ -72,7 +82,13 @@ class Store {
   runs = new Map<number, Run>();
   bySeq = new Map<number, Frame>();
   replies = new Map<string, any>();
+  requests = new Map<string, Request>();
+  private decoder = new Decoder();
   private replyCount = 0;
+  /** Sessions of this page before the one that answers now. */
+  epoch = $state(0);
+  /** A run that the address names and that is not here. */
+  missingRun = $state(0);
   private lastSeq = 0;
   private retry = 0;
   private retryTimer = 0;
@@ -87,6 +103,15 @@ class Store {
     void this.version;
     return [...this.runs.values()];
   }
+  /** The shown run is one of the session that answers now, so it can be asked about. */
+  get canAsk(): boolean {
+    // Not by `run`, which changes with every frame: whoever asks in an effect would ask again and again.
+    return this.link === 'live' && this.runs.has(this.runId) && this.epochOf(this.runId) === this.epoch;
+  }
+  epochOf = (run: number) => Math.floor(run / kEpochRuns);
+  /** The engine's own number of a run. */
+  bare = (run: number) => run % kEpochRuns;
+  private wrap = (run: number) => run + this.epoch * kEpochRuns;
   get layers(): number {
     return this.catalog?.spec?.layers?.length ?? 0;
   }
@@ -119,23 +144,34 @@ class Store {
           throw error;
         });
         if (!state) this.forgetSession();
-        else if (!this.runId && state.runs?.length) this.runId = state.runs.at(-1).run;
+        else this.chooseRun((state.runs ?? []).map((one: any) => this.wrap(one.run)));
       }
       if (!this.session) {
         const made = await post('session', {});
         this.session = made.session;
         sessionStorage.setItem('orrery-session', this.session);
+        this.chooseRun([]);
       }
       const url = `${base}stream?session=${encodeURIComponent(this.session)}`;
-      this.tell({ type: 'open', url, since: this.lastSeq });
+      this.tell({ type: 'open', url, since: this.lastSeq % kEpochFrames, epoch: this.epoch });
     } catch (error) {
       this.lost(error instanceof Refusal ? error : new Refusal(0, 'unreachable', String(error), ''));
     }
   }
 
+  /** The address may name a run that this session does not have: then that is told. */
+  private chooseRun(known: number[]) {
+    if (this.runId && !this.runs.has(this.runId) && !known.includes(this.runId)) {
+      this.missingRun = this.runId;
+      this.runId = 0;
+    }
+    if (!this.runId && known.length) this.runId = known.at(-1)!;
+  }
+
   private forgetSession() {
     this.session = '';
-    this.lastSeq = 0;
+    if (this.runs.size) this.epoch++;
+    this.lastSeq = this.epoch * kEpochFrames;
     sessionStorage.removeItem('orrery-session');
   }
 
@@ -175,9 +211,11 @@ class Store {
   }
 
   private takeAll(message: Extract<FromWorker, { type: 'frames' }>) {
-    for (const frame of message.frames) this.take(frame);
-    this.ringBytes = message.bytes;
-    this.unknown = message.unknown;
+    const broken = this.decoder.broken;
+    for (const frame of this.decoder.all(message.bytes)) this.take(frame);
+    this.gaps += this.decoder.broken - broken;
+    this.ringBytes = message.kept;
+    this.unknown = this.decoder.unknown;
     for (const seq of message.gone) {
       const frame = this.bySeq.get(seq);
       if (!frame) continue;
@@ -185,28 +223,61 @@ class Store {
       this.runs.get(frame.run)?.drop(frame);
     }
     this.gone += message.gone.length;
-    if (this.follow) this.toEnd();
-    this.version++;
+    this.show();
+  }
+
+  private drawing = 0;
+  private drawnAt = 0;
+  private drawMs = 0;
+  /**
+   * Tells the page that there is something new. Where drawing takes long, the next one waits, so that it
+   * takes a small part of the time and keys and pointer stay quick.
+   */
+  private show() {
+    if (this.drawing) return;
+    const wait = Math.max(0, this.drawnAt + (this.drawMs > 8 ? 8 * this.drawMs : 0) - performance.now());
+    const draw = () => {
+      this.drawing = 0;
+      const begin = performance.now();
+      if (this.follow) this.toEnd();
+      flushSync(() => this.version++);
+      this.drawnAt = performance.now();
+      this.drawMs = this.drawnAt - begin;
+    };
+    if (wait) this.drawing = setTimeout(draw, wait) as unknown as number;
+    else draw();
   }
 
   private take(frame: Frame) {
     if (frame.seq > 0) {
       if (frame.seq <= this.lastSeq && this.bySeq.has(frame.seq)) return;
+      this.countLost(frame);
       this.lastSeq = Math.max(this.lastSeq, frame.seq);
       this.bySeq.set(frame.seq, frame);
     }
     if (frame.thinned) this.thinned++;
     if (frame.channel === 'catalog') this.takeCatalog(frame);
     else if (frame.channel === 'sys') this.sys = frame;
-    else if (frame.channel === 'gap') this.gaps += frame.data.to - frame.data.from + 1;
+    else if (frame.channel === 'gap') this.takeGap(frame);
     else if (frame.channel === 'kv' && frame.data.groups) this.kv = frame;
     if (frame.run) {
       if (!this.runs.has(frame.run)) {
         this.runs.set(frame.run, new Run(frame.run));
-        if (!this.runId) this.runId = frame.run;
+        if (!this.runId && !this.missingRun) this.runId = frame.run;
       }
       this.runs.get(frame.run)!.take(frame);
     }
+  }
+
+  /** Numbers that were passed over without a word are lost frames, too. */
+  private countLost(frame: Frame) {
+    if (this.lastSeq % kEpochFrames && frame.seq > this.lastSeq + 1 && this.link !== 'replay' && frame.channel !== 'gap') {
+      this.gaps += frame.seq - this.lastSeq - 1;
+    }
+  }
+  private takeGap(frame: Frame) {
+    this.gaps += frame.data.to - frame.data.from + 1;
+    if (!frame.replay) this.lastSeq = Math.max(this.lastSeq, this.epoch * kEpochFrames + frame.data.to);
   }
 
   private takeCatalog(frame: Frame) {
@@ -216,6 +287,9 @@ class Store {
     this.catalog = frame.data;
     this.layer = Math.min(this.layer, Math.max(0, this.layers - 1));
     if (!frame.data.chat) this.asChat = false;
+    // A reply may take half of what the context holds; who wants more says so in the settings.
+    const context = frame.data.engine?.context;
+    if (context) this.tokensMax = Math.min(this.tokensMax, Math.max(1, Math.floor(context / 2)));
     if (frame.data.model?.loaded === false && frame.data.model?.id === '') this.link = 'no_model';
   }
 
@@ -232,10 +306,16 @@ class Store {
     return `${frame.channel}${frame.run || ''}`;
   }
 
-  keep(reply: any): string {
+  /** Keeps an answer under a name; `from` is the request that brings the same numbers again. */
+  keep(reply: any, from: Request): string {
     const id = `reply${++this.replyCount}`;
     this.replies.set(id, reply);
-    if (this.replies.size > 64) this.replies.delete(this.replies.keys().next().value!);
+    this.requests.set(id, from);
+    if (this.replies.size > 512) {
+      const oldest = this.replies.keys().next().value!;
+      this.replies.delete(oldest);
+      this.requests.delete(oldest);
+    }
     return id;
   }
 
@@ -247,6 +327,8 @@ class Store {
     else if (key === 'kv') value = this.kv?.data;
     else if (key === 'sys') value = this.sys?.data;
     else if (key.startsWith('reply')) value = this.replies.get(key);
+    else if (key === 'routes') return this.routesOf(path);
+    else if (key === 'tokens') return this.runs.get(Number(path))?.tokens.map((f) => f?.data);
     else if (key.startsWith('run')) value = this.runs.get(Number(key.slice(3)))?.stateFrame?.data;
     else if (key.startsWith('f')) {
       const frame = this.bySeq.get(Number(key.slice(1)));
@@ -255,6 +337,13 @@ class Store {
     }
     for (const part of path ? path.split('.') : []) value = value?.[part];
     return value;
+  }
+
+  /** Of `RUN.LAYER`: the experts of each token, which loads and hit rates are counted from. */
+  private routesOf(path: string) {
+    const [run, layer] = path.split('.').map(Number);
+    const all = [...(this.runs.get(run)?.route.entries() ?? [])].sort((a, b) => a[0] - b[0]);
+    return all.flatMap(([, f]) => f.data.layers.filter((l) => l.layer === layer).map((l) => l.experts));
   }
 
   fail(error: unknown) {
@@ -266,7 +355,8 @@ class Store {
     if (this.link === 'replay') return null;
     try {
       this.error = null;
-      return await post(path, { session: this.session, ...body });
+      const run = (body as { run?: number }).run;
+      return await post(path, { session: this.session, ...body, ...(run ? { run: this.bare(run) } : {}) });
     } catch (error) {
       this.fail(error);
       return null;
@@ -282,16 +372,18 @@ class Store {
       sampler: { ...this.sampler },
     });
     if (!answer) return 0;
-    const run = this.runs.get(answer.run) ?? new Run(answer.run);
-    this.runs.set(answer.run, run);
+    const id = this.wrap(answer.run);
+    const run = this.runs.get(id) ?? new Run(id);
+    this.runs.set(id, run);
     run.seed = answer.seed;
     run.promptTokens = answer.prompt?.length ?? 0;
     run.origins = (answer.prompt ?? []).map((one: any) =>
       one.origin === 'message' && one.message !== undefined ? `message ${one.message}` : one.origin);
-    this.runId = answer.run;
+    this.runId = id;
+    this.missingRun = 0;
     this.follow = true;
     this.version++;
-    return answer.run;
+    return id;
   }
 
   async branch(position: number, token: number): Promise<number> {
@@ -299,21 +391,22 @@ class Store {
       run: this.runId, position, token, tokens_max: this.tokensMax, sampler: { ...this.sampler },
     });
     if (!answer) return 0;
-    const run = this.runs.get(answer.run) ?? new Run(answer.run);
-    this.runs.set(answer.run, run);
-    run.parent = answer.parent ?? this.runId;
+    const id = this.wrap(answer.run);
+    const run = this.runs.get(id) ?? new Run(id);
+    this.runs.set(id, run);
+    run.parent = this.runId;
     run.branchedAt = answer.position ?? position;
     run.seed = answer.seed;
     run.promptTokens = this.runs.get(run.parent!)?.promptTokens ?? 0;
-    this.runId = answer.run;
+    this.runId = id;
     this.follow = true;
     this.version++;
-    return answer.run;
+    return id;
   }
 
   async runOrPause() {
     const run = this.run;
-    if (!run) return;
+    if (!run || !this.canAsk) return;
     if (run.busy) await this.ask('pause', { run: run.id });
     else await this.ask('resume', { run: run.id, ...(run.state === 'ended' ? { tokens_max: 64 } : {}) });
     this.follow = true;
@@ -321,7 +414,7 @@ class Store {
 
   async stepOnce() {
     const run = this.run;
-    if (!run) return;
+    if (!run || !this.canAsk) return;
     if (run.state === 'paused') {
       this.follow = true;
       await this.ask('step', { run: run.id, count: 1 });
@@ -368,6 +461,8 @@ class Store {
     this.lastSeq = 0;
     this.catalog = null;
     this.restarted = false;
+    this.epoch = 0;
+    this.missingRun = 0;
     this.runId = 0;
     this.gaps = 0;
     this.tell({ type: 'replay', file: bytes });

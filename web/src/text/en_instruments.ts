@@ -26,7 +26,7 @@ export const tk = {
 };
 
 export const ta = {
-  heads: 'Heads', row: 'Where it looks', matrix: 'One head, every pair', window: 'What if the window were smaller?',
+  heads: 'Heads', row: 'Where it looks', matrix: 'One head, every pair', window: 'With a smaller window',
   measure: 'Shade by', entropy: 'entropy', sink_mass: 'sinks', distance: 'distance', recent_mass: 'recent',
   wait: 'Statistics come layer by layer while it runs, and for all layers when it pauses.',
   headsSummary: (layer: number, head: number, sink: string, entropy: string) =>
@@ -54,13 +54,13 @@ export const tr = {
   one: 'One token’s router', oneSummary: (l: number, ids: string, margin: string) => `Layer ${l} chose ${ids}; the margin over the next is ${margin}.`,
   load: 'Load', loadSummary: (l: number, top: number, share: string, gini: string, dead: number) =>
     `Layer ${l}: expert ${top} was chosen most, by ${share} of the tokens. Gini ${gini}; ${dead} never chosen. The dashed line is the uniform share.`,
-  reuse: 'If only some experts fitted into memory', reuseSummary: (n: number, share: string) =>
+  reuse: 'If few experts fitted', reuseSummary: (n: number, share: string) =>
     `Holding the ${n} experts of a layer that were used last would serve ${share} of the choices without a read.`,
-  what: 'What if fewer experts, or more?', whatSummary: (k: number, kl: string, flips: number) => `With ${k} active: ${kl} nats of change, ${flips} other best tokens.`,
+  what: 'With other experts', whatSummary: (k: number, kl: string, flips: number) => `With ${k} active: ${kl} nats of change, ${flips} other best tokens.`,
   whatNone: 'Choose a number of active experts, or one to drop, and compute.', expert: 'expert', score: 'score', weight: 'weight', layer: 'layer',
   biased: 'with bias', chosen: 'chosen', yes: 'yes', count: 'choices', share: 'share', compute: 'Compute', drop: 'drop expert', active: 'active', position: 'position',
-  resident: 'experts held', hit: 'hit rate', bytes: 'bytes', margin: 'margin', balance: 'balance loss', z: 'z-loss', capacity: 'capacity factor',
-  overflow: (f: string, share: string) => `With a capacity factor of ${f}, ${share} of the choices would have overflowed.`, token: 'token', experts: 'experts',
+  group: 'group', open: 'open', shut: 'shut', resident: 'experts held', hit: 'hit rate', bytes: 'bytes', margin: 'margin', balance: 'balance loss', z: 'z-loss', capacity: 'capacity factor',
+  overflow: 'of the choices would not have fitted', token: 'token', experts: 'experts',
 };
 export const tm = {
   run: 'This run’s positions', pool: 'All pages', process: 'Memory of the process', none: 'Nothing in the cache yet.',
@@ -68,8 +68,9 @@ export const tm = {
     `${n} positions in ${pages} pages of ${size}. ${window ? `The window shows ${window}; ${left} positions are masked, and their bytes stay until the page goes.` : 'No window: every position is seen.'}`,
   poolSummary: (used: number, all: number, free: number, cached: number) => `${used} of ${all} pages hold something; ${free} are free, ${cached} kept for a prefix to come.`,
   processSummary: (resident: string, predicted: string) => `${resident} resident; ${predicted} were predicted.`,
+  justLeft: (at: number, word: string) => `Token ${at} (“${word}”) has just left the window.`,
   group: 'layers', kind: 'kind', perPosition: 'bytes a position', expanded: 'if expanded', window: 'window', masked: 'masked',
-  position: 'position', page: 'page', slot: 'slot', token: 'token', seen: 'state', live: 'seen', head: 'write head', what: 'what', measured: 'measured', predicted: 'predicted', difference: 'difference',
+  position: 'position', page: 'page', slot: 'slot', token: 'token', seen: 'state', live: 'seen', head: 'write head', what: 'what', now: 'in use', inUse: 'keys and values in use', measured: 'reserved', predicted: 'predicted', difference: 'difference',
   parts: { weights_bytes: 'weights', kv_bytes: 'keys and values', scratch_bytes: 'working space', explorer_bytes: 'Explorer', other_bytes: 'other' } as Record<string, string>,
   owner: 'owner', free: 'free', other: 'others',  shared: 'shared', runN: (n: number) => `run ${n}`, forgotten: 'Masked tokens are struck through below.',
 };
@@ -78,5 +79,6 @@ export const tc = {
   summary: (a: string, b: string, ratio: string, active: string) => `${b} has ${ratio} the parameters of ${a} and reads ${active} of them for a token.`,
   block: 'block', parameters: 'parameters', active: 'active', read: 'read a token', kv: 'KV a token', flops: 'FLOPs a token', weights: 'weights', ratio: 'B : A', context: 'context',
   heads: (h: number, kv: number) => `${h} query heads over ${kv}`, latent: (r: number) => `latent of ${r}`, win: (w: number) => `window ${w}`, experts: (k: number, e: number) => `${k} of ${e} experts`, wide: (w: number) => `width ${w}`, layers: (n: number) => `× ${n} layers`,
+  sizes: (all: string, active: string) => all === active ? `${all} parameters, all of them for each token` : `${all} parameters in memory, ${active} for a token`,
   embedding: 'embedding', attention_norm: 'norm', attention: 'attention', ffn_norm: 'norm', ffn: 'feed-forward', expertsName: 'experts', output_norm: 'norm', output: 'output', layersOf: 'in', differs: 'They differ in', drawn: 'The two models, drawn to the same scale.',
 };

@@ -1,26 +1,37 @@
 // What the page knows of one run, by position: the frames as they came, found by what they are about.
 // It grows with the text; the recording says which frames are gone.
+import { kEpochRuns } from '../feed/frame.ts';
 import type {
   AttnRow, AttnStat, Frame, KvEvent, Resid, RouteFullLayer, RouteLayer, RunState, Token, TopK,
 } from '../feed/frame.ts';
 
+export interface Left {
+  /** The position whose writing pushed it out, the position that went, and the event that says so. */
+  at: number;
+  position: number;
+  frame: Frame;
+  index: number;
+}
+
 export class Run {
   id: number;
-  parent: number | null = null;
-  branchedAt: number | null = null;
-  state = 'queued';
-  done = 0;
-  of = 0;
-  finish: string | null = null;
-  error: string | null = null;
-  prompt_ms: number | null = null;
-  reply_ms: number | null = null;
-  promptTokens = 0;
-  seed: number | null = null;
+  parent = $state<number | null>(null);
+  branchedAt = $state<number | null>(null);
+  state = $state('queued');
+  done = $state(0);
+  of = $state(0);
+  finish = $state<string | null>(null);
+  error = $state<string | null>(null);
+  prompt_ms = $state<number | null>(null);
+  reply_ms = $state<number | null>(null);
+  promptTokens = $state(0);
+  /** Positions whose keys are in the cache; the newest token is not yet among them. */
+  computed = $state(0);
+  seed = $state<number | null>(null);
   /** Of the answer to POST run: where each token of the prompt comes from. */
   origins: (string | undefined)[] = [];
   thinned = 0;
-  stateFrame: Frame<RunState> | null = null;
+  stateFrame = $state.raw<Frame<RunState> | null>(null);
   tokens: (Frame<Token> | undefined)[] = [];
   route = new Map<number, Frame<{ layers: RouteLayer[] }>>();
   routeFull = new Map<number, Frame<{ layers: RouteFullLayer[] }>>();
@@ -30,6 +41,7 @@ export class Run {
   topk = new Map<string, Frame<TopK>>();
   resid = new Map<number, Frame<Resid>>();
   kv: Frame<{ events: KvEvent[] }>[] = [];
+  private left = new Map<number, Left[]>();
 
   constructor(id: number) {
     this.id = id;
@@ -58,18 +70,44 @@ export class Run {
       case 'attn.row': this.rows.set(rowKey(frame.step, frame.data.layer, frame.data.head), frame); break;
       case 'attn.topk': this.topk.set(`${frame.step}/${frame.data.layer}`, frame); break;
       case 'resid': this.resid.set(frame.step, frame); break;
-      case 'kv': if (frame.data.events) this.kv.push(frame); break;
+      case 'kv': if (frame.data.events) this.takeKv(frame); break;
     }
+  }
+
+  /** Events stand in the order in which they happened: what leaves, leaves when the position before is written. */
+  private takeKv(frame: Frame<{ events: KvEvent[] }>) {
+    this.kv.push(frame);
+    let written = frame.step;
+    frame.data.events.forEach((event, index) => {
+      if (event.kind === 'write') written = event.position;
+      if (event.kind !== 'leave') return;
+      if (!this.left.has(event.group)) this.left.set(event.group, []);
+      this.left.get(event.group)!.push({ at: written, position: event.position, frame, index });
+    });
+  }
+
+  /** The newest position that had left a group's window when `step` was written; null: none had. */
+  leftAt(group: number, step: number): Left | null {
+    const all = this.left.get(group) ?? [];
+    let [low, high] = [0, all.length];
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      if (all[middle].at <= step) low = middle + 1;
+      else high = middle;
+    }
+    return low ? all[low - 1] : null;
   }
 
   private takeState(frame: Frame<RunState>) {
     const s = frame.data;
     this.stateFrame = frame;
-    this.parent = s.parent ?? null;
+    // A parent is named by the engine's number, and is of the same session.
+    this.parent = s.parent ? s.parent + Math.floor(this.id / kEpochRuns) * kEpochRuns : null;
     this.branchedAt = s.position ?? null;
     this.state = s.state;
     this.done = s.done ?? 0;
     this.of = s.of ?? 0;
+    this.computed = s.computed ?? Math.max(0, (s.length ?? 1) - 1);
     this.finish = s.finish ?? null;
     this.error = s.error ?? null;
     this.prompt_ms = s.prompt_ms ?? null;
