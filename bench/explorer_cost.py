@@ -9,11 +9,14 @@ session without channels), `default` (the default channels, with a stream that i
 server and on one without --explorer (`no viewer`). What is compared are the times between the
 first token and the last as the server tells them; of the API's, whole requests. Printed are medians
 of the ratios within each round, with their 95 % interval by the binomial of the order statistics.
+With --cpu the server has one thread and what is compared is the CPU time of its whole process,
+which others on the machine disturb less than they do the clock; watching is then a smaller part.
 Ends with 1 when a limit is passed for certain: default <= 2 %, no viewer <= 0.3 %.
 """
 
 import argparse
 import json
+import os
 import pathlib
 import random
 import re
@@ -46,6 +49,10 @@ class Server:
             self.url + path, None if body is None else json.dumps(body).encode(),
             {"Content-Type": "application/json"})
         return json.load(urllib.request.urlopen(request, timeout=120))
+
+    def cpu_seconds(self):
+        fields = pathlib.Path(f"/proc/{self.process.pid}/stat").read_text().rsplit(")")[1].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
     def api_seconds(self, tokens):
         begin = time.perf_counter()
@@ -101,8 +108,11 @@ def main():
     parser.add_argument("model", nargs="?", default="")
     parser.add_argument("--rounds", type=int, default=15)
     parser.add_argument("--tokens", type=int, default=128)
+    parser.add_argument("--cpu", action="store_true")
     flags = parser.parse_args()
-    watched, bare = Server(flags.model, "--explorer"), Server(flags.model)
+    threads = ["--threads", "1"] if flags.cpu else []
+    watched = Server(flags.model, "--explorer", *threads)
+    bare = Server(flags.model, *threads)
     names = [c["name"] for c in watched.ask("/explorer/catalog")["channels"]]
     engine = watched.ask("/explorer/catalog")["engine"]
     heads = [{"layer": 0, "head": h} for h in range(4)]
@@ -112,11 +122,18 @@ def main():
     times = {way: [] for way in ways}
     for number in range(flags.rounds + 1):
         for way in random.sample(list(ways), len(ways)):
+            server = bare if way == "bare" else watched
+            before = server.cpu_seconds()
             seconds = ways[way](flags.tokens)
+            if flags.cpu:
+                seconds = server.cpu_seconds() - before
             if number:  # the first is a warm-up
                 times[way].append(seconds)
     print(f"{engine['cpu']}, rung {engine['isa']}, {engine['threads']} threads, "
           f"{flags.rounds} rounds of {flags.tokens} tokens")
+    for way, of in times.items():
+        print(f"  {way}: {1e6 * sorted(of)[len(of) // 2] / flags.tokens:.0f} us a token"
+              f"{' of CPU' if flags.cpu else ''}")
     bad = False
     for name, way, base, limit in (("default channels", "default", "plain", DEFAULT_MAX),
                                    ("all channels", "all", "plain", None),
