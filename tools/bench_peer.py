@@ -262,17 +262,17 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--only", action="append", help="lines whose work or model has this word")
+    parser.add_argument("--only", action="append", help="lines with these words: WORK MODEL TEST")
     parser.add_argument("--peer", type=pathlib.Path, default=PEER, help="another llama-bench")
     parser.add_argument("--no-write", action="store_true", help="leave docs/performance.md alone")
     options = parser.parse_args()
 
-    def chosen(*texts):
-        return not options.only or any(word in text for word in options.only for text in texts)
+    def chosen(text):
+        return not options.only or any(words in text for words in options.only)
 
     results, starts, answers = [], [], {}
     for line in lines():
-        if not chosen(line.work, line.run.model):
+        if not chosen(f"{line.work} {line.run.model} {line.test}"):
             continue
         try:
             if line.run not in answers:
@@ -286,7 +286,7 @@ def main():
         wanted, found, reached = results[-1][2]
         print(f"  {line.work}, {line.test}: {', '.join(found)} ({', '.join(wanted)}): "
               f"{'reached' if reached else 'NOT reached'}", flush=True)  # fmt: skip
-    if chosen("start", B8):
+    if chosen(f"start {B8}"):
         print(f"{B8} starts", flush=True)
         starts = measure_start(options)
     text = table(results, starts, list(answers.values()), options)

@@ -188,7 +188,10 @@ void Explorer::look(Session& session, u32 number, SessionRun& run) {
 // Tells of a change of state, and everything about the last token when the run comes to rest.
 void Explorer::publish(Session& session, u32 number, SessionRun& run) {
   const WatchedRun& r = *run.run;
-  const bool changed = r.state() != run.told || run.told_finish != r.finish();
+  const bool rests = r.state() == RunState::kPaused || r.state() == RunState::kEnded;
+  // A step may begin and end between two looks: then only the length tells.
+  const bool changed = r.state() != run.told || run.told_finish != r.finish() ||
+                       (rests && r.computed() != run.told_computed);
   const bool reads_on = r.state() == RunState::kPrefill && r.computed() != run.told_computed;
   if (r.in_cache() && (changed || r.computed() % forward::kPageTokens == 0 || reads_on))
     update_snapshot(session);
@@ -196,7 +199,6 @@ void Explorer::publish(Session& session, u32 number, SessionRun& run) {
   run.told = r.state();
   run.told_finish = r.finish();
   run.told_computed = r.computed();
-  const bool rests = r.state() == RunState::kPaused || r.state() == RunState::kEnded;
   if (changed && rests && r.in_cache() && r.error().empty()) look(session, number, run);
   Json status = status_json(number, run);
   session.feed.push(json_frame(Channel::kRun, number, u32(r.tokens().size()) - 1, status));
