@@ -117,8 +117,10 @@ Result<fs::path> find_model(const std::string& name) {
   if (name.empty()) {
     const fs::path path = models_folder() / kDefaultModel;
     if (is_there(path)) return path;
-    return fail("the default model {} is not in {}: `./dev run` fetches it, or name another model",
-                kDefaultModel, models_folder().string());
+    const std::string others = join(cached_names());
+    return fail("the default model {} is not in {}: `./dev run` fetches it, or name another{}{}",
+                kDefaultModel, models_folder().string(), others.empty() ? " model" : ", there are ",
+                others);
   }
   if (is_there(name)) return fs::path(name);
   std::vector<std::string> names = cached_names();

@@ -139,9 +139,10 @@ Result<void> offer_default(Flags& flags) {
   print(fmt::format(
       "The Explorer is a page that looks into a running model: its tokens, attention, experts and "
       "memory.\n"
-      "  {0}orrery explore MODEL{1}     a .gguf file, a Hugging Face folder, or a name of what was "
-      "pulled\n"
-      "  {0}orrery pull ORG/NAME{1}     fetches a published one\n",
+      "  {0}orrery explore MODEL{1}           a .gguf file, a Hugging Face folder, or a name of "
+      "what was pulled\n"
+      "  {0}orrery pull ORG/NAME{1}           fetches a published one\n"
+      "  {0}./dev demo-models demo-moe{1}     trains a small one with experts, to see routing\n",
       s.strong, s.reset));
   auto path = find_model("");
   if (!path) return tl::unexpected<Error>(path.error());

@@ -1,30 +1,40 @@
 #!/usr/bin/env python3
-"""What watching costs: decoding with and without a viewer, in turns, on one server.
+"""What watching costs: decoding with and without a viewer, in turns.
 
     python3 bench/explorer_cost.py [--rounds 15] [--tokens 128] [MODEL]
 
 Each round decodes the same greedy reply several times, in another order each: `plain` (a run of a
-session without channels), `default` (the default channels, with a stream that is read), `all`
-(every channel, four pinned heads), and `api`, the same prompt through /v1/completions, on this
-server and on one without --explorer (`no viewer`). What is compared are the times between the
-first token and the last as the server tells them; of the API's, whole requests. Printed are medians
-of the ratios within each round, with their 95 % interval by the binomial of the order statistics.
-Ends with 1 when a limit is passed for certain: default <= 2 %, no viewer <= 0.3 %.
+session without channels), `default` (the default channels, with a stream that another process
+reads), `all` (every channel, four pinned heads), and the same prompt through /v1/completions, on a
+server with --explorer where there is no session (`idle`) and on one without (`bare`). What is
+compared are the times between the first token and the last as the server tells them; of the API's,
+whole requests. Printed are medians of the ratios within each round, with their 95 % interval by the
+binomial of the order statistics. With --cpu the servers have one thread and what is compared is the
+CPU time of the whole process, which others on the machine disturb less than they do the clock;
+watching is then a smaller part. Ends with 1 when a limit is passed for certain: default <= 2 %, no
+viewer <= 0.3 %.
 """
 
 import argparse
 import json
+import os
 import pathlib
 import random
 import re
 import subprocess
 import sys
-import threading
 import time
 import urllib.request
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 DEFAULT_MAX, NO_VIEWER_MAX = 0.02, 0.003
+READER = """import socket, sys
+sock = socket.create_connection((sys.argv[1], int(sys.argv[2])))
+sock.sendall(f"GET {sys.argv[3]} HTTP/1.1\\r\\nHost: {sys.argv[1]}\\r\\n\\r\\n".encode())
+room = bytearray(1 << 18)
+while sock.recv_into(room):
+    pass
+"""
 PROMPT = "The orbit of a planet is an ellipse with the sun at one focus. " * 3
 
 
@@ -47,6 +57,10 @@ class Server:
             {"Content-Type": "application/json"})
         return json.load(urllib.request.urlopen(request, timeout=120))
 
+    def cpu_seconds(self):
+        fields = pathlib.Path(f"/proc/{self.process.pid}/stat").read_text().rsplit(")")[1].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
     def api_seconds(self, tokens):
         begin = time.perf_counter()
         self.ask("/v1/completions", {"prompt": PROMPT, "max_tokens": tokens, "temperature": 0,
@@ -55,33 +69,31 @@ class Server:
 
 
 class Watcher:
-    """A session; with `channels` None the default ones, and a thread that reads its stream."""
+    """A session; with `channels` None the default ones, and a process that reads its stream."""
 
     def __init__(self, server, channels, heads=()):
-        self.server = server
+        self.server, self.reader, self.last = server, None, 0
         self.session = server.ask("/explorer/session", {})["session"]
         if channels is not None:
             server.ask("/explorer/subscribe", {"session": self.session, "channels": channels,
                                                "heads": list(heads)})
         if channels != []:
-            stream = urllib.request.urlopen(f"{server.url}/explorer/stream?session={self.session}")
-            threading.Thread(target=self.read, args=(stream,), daemon=True).start()
-
-    @staticmethod
-    def read(stream):
-        while stream.read1(1 << 16):
-            pass
+            host, port = server.url.removeprefix("http://").split(":")
+            self.reader = subprocess.Popen([sys.executable, "-c", READER, host, port,
+                                            f"/explorer/stream?session={self.session}"])
 
     def seconds(self, tokens):
         run = self.server.ask("/explorer/run", {
             "session": self.session, "prompt": PROMPT, "tokens_max": tokens, "ignore_eos": True,
             "sampler": {"temperature": 0}})["run"]
+        time.sleep(self.last)  # asking while it runs would be a part of what is measured
         while True:
             time.sleep(0.05)
             runs = self.server.ask(f"/explorer/state?session={self.session}")["runs"]
             state = next(one for one in runs if one["run"] == run)
             if state["state"] == "ended":
-                return state["wall_ms"] / 1000
+                self.last = state["wall_ms"] / 1000
+                return self.last
 
 
 def interval(values):
@@ -101,32 +113,46 @@ def main():
     parser.add_argument("model", nargs="?", default="")
     parser.add_argument("--rounds", type=int, default=15)
     parser.add_argument("--tokens", type=int, default=128)
+    parser.add_argument("--cpu", action="store_true")
     flags = parser.parse_args()
-    watched, bare = Server(flags.model, "--explorer"), Server(flags.model)
+    threads = ["--threads", "1"] if flags.cpu else []
+    watched = Server(flags.model, "--explorer", *threads)
+    idle, bare = Server(flags.model, "--explorer", *threads), Server(flags.model, *threads)
     names = [c["name"] for c in watched.ask("/explorer/catalog")["channels"]]
     engine = watched.ask("/explorer/catalog")["engine"]
     heads = [{"layer": 0, "head": h} for h in range(4)]
-    ways = {"plain": Watcher(watched, []).seconds, "default": Watcher(watched, None).seconds,
-            "all": Watcher(watched, names, heads).seconds, "api": watched.api_seconds,
-            "bare": bare.api_seconds}
+    watchers = {"plain": Watcher(watched, []), "default": Watcher(watched, None),
+                "all": Watcher(watched, names, heads)}
+    ways = {way: (watched, watcher.seconds) for way, watcher in watchers.items()}
+    ways |= {"idle": (idle, idle.api_seconds), "bare": (bare, bare.api_seconds)}
     times = {way: [] for way in ways}
     for number in range(flags.rounds + 1):
         for way in random.sample(list(ways), len(ways)):
-            seconds = ways[way](flags.tokens)
+            server, decode = ways[way]
+            before = server.cpu_seconds()
+            seconds = decode(flags.tokens)
+            if flags.cpu:
+                seconds = server.cpu_seconds() - before
             if number:  # the first is a warm-up
                 times[way].append(seconds)
     print(f"{engine['cpu']}, rung {engine['isa']}, {engine['threads']} threads, "
           f"{flags.rounds} rounds of {flags.tokens} tokens")
+    for way, of in times.items():
+        print(f"  {way}: {1e6 * sorted(of)[len(of) // 2] / flags.tokens:.0f} us a token"
+              f"{' of CPU' if flags.cpu else ''}")
     bad = False
     for name, way, base, limit in (("default channels", "default", "plain", DEFAULT_MAX),
                                    ("all channels", "all", "plain", None),
-                                   ("no viewer", "api", "bare", NO_VIEWER_MAX)):
+                                   ("no viewer", "idle", "bare", NO_VIEWER_MAX)):
         ratios = [a / b - 1 for a, b in zip(times[way], times[base])]
         middle, low, high = interval(ratios)
         verdict = "" if limit is None else f", limit {100 * limit:.1f} %"
         print(f"{name}: {100 * middle:+.2f} % ({100 * low:+.2f} to {100 * high:+.2f}){verdict}")
         bad |= limit is not None and low > limit
-    for server in (watched, bare):
+    for watcher in watchers.values():
+        if watcher.reader:
+            watcher.reader.kill()
+    for server in (watched, idle, bare):
         server.process.terminate()
         server.process.wait()
     return 1 if bad else 0

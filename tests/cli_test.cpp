@@ -4,6 +4,7 @@
 
 #include <cmath>
 #include <cstdlib>
+#include <fstream>
 #include <nlohmann/json.hpp>
 #include <sstream>
 #include <thread>
@@ -104,6 +105,28 @@ TEST(ModelNames, AreFoundInTheCacheByTheirBeginning) {
   const Outcome without =
       run_program({{"run"}, "", {"XDG_CACHE_HOME=" + cache.path().string()}, "", 60});
   expect_error(without, 1, "./dev run");
+}
+
+TEST(ModelNames, ExploreWithoutOneSaysWhatToDoAndOffersTheDefault) {
+  const TemporaryFolder cache;
+  const auto models = cache.path() / "orrery/models";
+  std::filesystem::create_directories(models);
+  std::filesystem::create_symlink(kTiny, models / "Tiny-A.gguf");
+  const auto explore = [&] {
+    return run_program({{"explore"}, "", {"XDG_CACHE_HOME=" + cache.path().string()}, "", 60});
+  };
+  const Outcome without = explore();
+  EXPECT_EQ(without.code, 1);
+  for (const char* word : {"orrery explore MODEL", "orrery pull ORG/NAME", "demo-models demo-moe"})
+    EXPECT_NE(without.out.find(word), std::string::npos) << word << " is not in\n" << without.out;
+  for (const char* word : {"./dev run", "there are Tiny-A.gguf"})
+    EXPECT_NE(without.err.find(word), std::string::npos) << word << " is not in\n" << without.err;
+  // The default one is offered and opened; this one is no model, so that nothing listens for ever.
+  std::ofstream(models / "SmolLM2-135M-Instruct.Q4_1.gguf") << "no model";
+  const Outcome offered = explore();
+  EXPECT_EQ(offered.code, 1);
+  EXPECT_NE(offered.out.find("opens the default one, SmolLM2"), std::string::npos) << offered.out;
+  EXPECT_TRUE(offered.err.starts_with("orrery: error: ")) << offered.err;
 }
 
 // ---- generate, logits

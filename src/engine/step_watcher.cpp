@@ -1,6 +1,7 @@
 #include "engine/step_watcher.h"
 
 #include <algorithm>
+#include <chrono>
 #include <cmath>
 #include <cstring>
 
@@ -15,6 +16,9 @@ namespace {
 using trace::Point;
 
 constexpr u64 kRingBytes = u64(32) << 20;
+// What an event costs in a pass: a barrier more, for which the team waits while member 0 copies.
+// A figure to plan with; bench/explorer_cost.py measures the whole.
+constexpr f64 kEventSeconds = 1e-6;
 
 using Lanes [[gnu::vector_size(16)]] = f32;
 
@@ -88,13 +92,15 @@ StepWatcher::StepWatcher(Engine& engine)
   queries_.resize(layers);
   outputs_.resize(layers);
   chosen_.resize(layers);
+  for (const model::LayerSpec& layer : engine.model().spec.layers)
+    has_experts_ |= std::holds_alternative<model::ExpertFfn>(layer.ffn);
 }
 
 u32 StepWatcher::heads_of(u32 layer) const {
   return forward::row_heads(engine_->model().spec.layers[layer]);
 }
 
-u32 StepWatcher::tokens_max(PassWants wants, bool all_logits) const {
+u32 StepWatcher::tokens_max(const PassWants& wants, bool all_logits) const {
   u64 each = 1, once = 0;
   for (const model::LayerSpec& layer : engine_->model().spec.layers) {
     const u64 residual = wants.residual ? 2 * event_bytes(engine_->model().spec.dim) : 0;
@@ -110,8 +116,9 @@ u32 StepWatcher::tokens_max(PassWants wants, bool all_logits) const {
   return u32(std::clamp<u64>((kRingBytes - once) / each, 1, 1u << 20));
 }
 
-Result<void> StepWatcher::pass(const forward::Batch& batch, PassWants wants,
+Result<void> StepWatcher::pass(const forward::Batch& batch, const PassWants& wants,
                                std::vector<StepSeen>& seen) {
+  pass_seconds_ = 0;
   seen.clear();
   seen.resize(batch.size());
   for (u32 i = 0; i < batch.size(); ++i) seen[i].position = batch.tokens[i].position;
@@ -119,7 +126,7 @@ Result<void> StepWatcher::pass(const forward::Batch& batch, PassWants wants,
   sequence_ = last.sequence;
   position_ = last.position;
   trace::Subscription subscription;
-  if (wants.route) {
+  if (wants.route && has_experts_) {
     subscription.every_row = bit(Point::kRouterScores) | bit(Point::kRouterChoice);
     subscription.points |= subscription.every_row;
   }
@@ -135,11 +142,15 @@ Result<void> StepWatcher::pass(const forward::Batch& batch, PassWants wants,
   engine_->watch(&tap_, subscription);
   auto passed = engine_->pass(batch);
   engine_->watch(nullptr, {});
-  while (ring_.read(event_)) {
+  const auto reading = std::chrono::steady_clock::now();
+  u32 events = 0;
+  for (; ring_.read(event_); ++events) {
     const u32 row = event_.header.row;
     if (row < seen.size()) take(event_, seen[row], row + 1 == seen.size());
   }
   if (ring_.dropped() != dropped) seen.back().thinned = true;
+  const f64 read = std::chrono::duration<f64>(std::chrono::steady_clock::now() - reading).count();
+  pass_seconds_ = read + kEventSeconds * events;
   return passed;
 }
 

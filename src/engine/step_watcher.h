@@ -24,8 +24,10 @@ class StepWatcher {
 
   // Runs a pass over tokens of one sequence; seen[i] belongs to the batch's token i. Values beyond
   // what the ring holds are dropped, and then the step says that it was thinned.
-  [[nodiscard]] Result<void> pass(const forward::Batch& batch, PassWants wants,
+  [[nodiscard]] Result<void> pass(const forward::Batch& batch, const PassWants& wants,
                                   std::vector<StepSeen>& seen);
+  // Seconds of the last pass that went into watching: what the taps cost in it, and reading them.
+  [[nodiscard]] f64 pass_seconds() const { return pass_seconds_; }
 
   // Of the last token of the last pass, which must have wanted attention.
   [[nodiscard]] bool has_rows(u32 layer) const { return heads_of(layer) > 0; }
@@ -44,7 +46,7 @@ class StepWatcher {
   [[nodiscard]] u32 queries_max() const;
 
   // How many tokens a pass may have so that the ring holds what it says.
-  [[nodiscard]] u32 tokens_max(PassWants wants, bool all_logits) const;
+  [[nodiscard]] u32 tokens_max(const PassWants& wants, bool all_logits) const;
   [[nodiscard]] u64 memory_bytes() const { return ring_.capacity_bytes(); }
 
  private:
@@ -66,6 +68,8 @@ class StepWatcher {
   std::vector<std::vector<f32>> outputs_;  // [layers]
   std::vector<std::vector<u32>> chosen_;   // [layers]
   u32 check_head_ = 0;
+  bool has_experts_ = false;
+  f64 pass_seconds_ = 0;
 };
 
 // The groups of layers whose keys and values are kept and seen alike, and what happened to them

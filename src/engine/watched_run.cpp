@@ -14,6 +14,8 @@ using Clock = std::chrono::steady_clock;
 constexpr u32 kChunk = 64;
 // What watching may cost beside decoding, less what cannot be spaced and the taps inside a pass.
 constexpr f64 kShareMax = 0.012;
+// Statistics of so many layers come between two looks at the residual stream.
+constexpr u32 kStatsPerResidual = 8;
 // Half of what is remembered of costs fades in about so many seconds of decoding.
 constexpr f64 kMemorySeconds = 2;
 
@@ -48,7 +50,8 @@ WatchedRun::WatchedRun(Engine& engine, StepWatcher& watcher, WatchCost& cost, Ru
       request_(std::move(request)),
       tokens_(request_.prompt),
       prompt_count_(u32(request_.prompt.size())),
-      groups_(kv_groups(engine.model().spec, engine.cache().format())) {
+      groups_(kv_groups(engine.model().spec, engine.cache().format())),
+      reader_(engine.kernels(), engine.team()) {
   tokens_.reserve(engine.context() + 1);
   prompt_seen_.resize(tokens_.size());
   if (engine.tokenizer()) detokenizer_.emplace(*engine.tokenizer(), true);
@@ -122,13 +125,27 @@ void WatchedRun::advance(const WatchOptions& options, const OnStep& on_step) {
   }
 }
 
-PassWants WatchedRun::wants(const WatchOptions& options, bool decoding) const {
+// Statistics and the residual stream are dear, so they come when they can be afforded: of one layer
+// a time, and the stream once for a round of layers.
+PassWants WatchedRun::wants(const WatchOptions& options, bool decoding) {
+  stat_layer_.reset();
   PassWants wants{.route = options.route || options.route_full};
   if (options.thin >= 4) return wants;
-  wants.residual = options.residual && (!decoding || cost_->affords(residual_seconds_));
-  const bool halved = options.thin >= 1 && next_layer_ % 2 != 0;
-  wants.attention = (options.row && !options.pinned.empty()) ||
-                    (options.stat && !halved && (!decoding || cost_->affords(stat_seconds_)));
+  const bool residual_next = stats_since_residual_ >= kStatsPerResidual || !options.stat;
+  wants.residual =
+      options.residual && (!decoding || (residual_next && cost_->affords(residual_seconds_)));
+  const bool halved = options.thin >= 1 && tokens_.size() % 2 != 0;
+  const bool stat_next = !residual_next || !options.residual;
+  if (options.stat && !halved && (!decoding || (stat_next && cost_->affords(stat_seconds_)))) {
+    const u32 layers = u32(engine_->model().spec.layers.size());
+    for (u32 i = 0; i < layers && !stat_layer_; ++i, ++next_layer_)
+      if (watcher_->has_rows(next_layer_ % layers)) stat_layer_ = next_layer_ % layers;
+  }
+  if (wants.residual)
+    stats_since_residual_ = 0;
+  else if (stat_layer_)
+    ++stats_since_residual_;
+  wants.attention = stat_layer_ || (options.row && !options.pinned.empty());
   return wants;
 }
 
@@ -157,10 +174,42 @@ Result<void> WatchedRun::advance_checked(const WatchOptions& options, const OnSt
   fill_batch(count, all_rows);
   const auto start = Clock::now();
   CHECK_OK(watcher_->pass(batch_, pass_wants, seen_));
-  const f64 forward_seconds = seconds_since(start);
   const auto watching = Clock::now();
+  const f64 pass_seconds = watcher_->pass_seconds();
+  const f64 forward_seconds = std::max(0.0, seconds_since(start) - pass_seconds);
+  if (decoding && pass_wants.residual) residual_seconds_ = pass_seconds;
   forward_ms_ = f32(1000 * forward_seconds);
   if (all_rows) read_prompt_logits(batch_, options);
+  tell_steps(options, pass_wants, f32(1000 * forward_seconds / count), on_step);
+  computed_ += count;
+  if (!decoding) {
+    prompt_seconds_ += forward_seconds;
+    cost_->prefill_seconds += forward_seconds;
+    cost_->prefill_tokens += count;
+  }
+  if (computed_ < tokens_.size()) return {};
+  SeenToken token{.kind = TokenKind::kReply};
+  const u32 row = u32(engine_->scratch().logit_rows.size()) - 1;
+  const u32 vocab = engine_->model().spec.vocab;
+  CHECK_OK(choose({engine_->scratch().logits + u64(row) * vocab, vocab}, options.token, token));
+  // Without the draw, which is no part of watching; with the handing over of the token before.
+  const f64 observer_seconds =
+      std::max(0.0, pass_seconds + seconds_since(watching) - sample_seconds_ + hand_over_seconds_);
+  if (decoding) {
+    reply_seconds_ += forward_seconds;
+    cost_->add(forward_seconds, observer_seconds);
+  }
+  token.forward_ms = forward_ms_;
+  token.observer_ms = f32(1000 * observer_seconds);
+  const auto handing = Clock::now();
+  take(std::move(token), on_step);
+  hand_over_seconds_ = options.token ? seconds_since(handing) : 0;
+  return {};
+}
+
+// What was seen of the tokens of a pass goes to the viewer.
+void WatchedRun::tell_steps(const WatchOptions& options, const PassWants& pass_wants,
+                            f32 forward_ms, const OnStep& on_step) {
   for (StepSeen& seen : seen_) {
     if (seen.position >= told_) {  // replies' tokens were told when they were chosen
       told_ = seen.position + 1;
@@ -168,7 +217,7 @@ Result<void> WatchedRun::advance_checked(const WatchOptions& options, const OnSt
       if (seen.position < prompt_seen_.size()) token = std::move(prompt_seen_[seen.position]);
       const bool is_set = copied_ > 0 && seen.position + 1 == prompt_seen_.size();
       token.kind = is_set ? TokenKind::kSet : TokenKind::kPrompt;
-      token.forward_ms = f32(1000 * forward_seconds / count);
+      token.forward_ms = forward_ms;
       describe(token, tokens_[seen.position]);
       seen.token = std::move(token);
     }
@@ -182,44 +231,17 @@ Result<void> WatchedRun::advance_checked(const WatchOptions& options, const OnSt
     if (seen.thinned) ++cost_->thinned;
     on_step(std::move(seen));
   }
-  computed_ += count;
-  f64 observer_seconds = seconds_since(watching);
-  if (!decoding) {
-    prompt_seconds_ += forward_seconds;
-    cost_->prefill_seconds += forward_seconds;
-    cost_->prefill_tokens += count;
-  }
-  if (computed_ < tokens_.size()) return {};
-  const auto choosing = Clock::now();
-  SeenToken token{.kind = TokenKind::kReply};
-  const u32 row = u32(engine_->scratch().logit_rows.size()) - 1;
-  const u32 vocab = engine_->model().spec.vocab;
-  CHECK_OK(choose({engine_->scratch().logits + u64(row) * vocab, vocab}, options.token, token));
-  observer_seconds += seconds_since(choosing);
-  if (decoding) {
-    reply_seconds_ += forward_seconds;
-    observer_ms_ = f32(1000 * observer_seconds);
-    cost_->add(forward_seconds, observer_seconds);
-    if (pass_wants.residual) residual_seconds_ = 0.5 * observer_seconds;
-  }
-  token.forward_ms = forward_ms_;
-  token.observer_ms = f32(1000 * observer_seconds);
-  take(std::move(token), on_step);
-  return {};
 }
 
 // Statistics of the layer whose turn it is, and the pinned rows.
 void WatchedRun::see_attention(const WatchOptions& options, StepSeen& seen) {
-  const u32 layers = u32(engine_->model().spec.layers.size());
-  const auto start = Clock::now();
-  if (options.stat && cost_->affords(stat_seconds_)) {
-    for (u32 i = 0; i < layers && !watcher_->has_rows(next_layer_ % layers); ++i) ++next_layer_;
-    if (watcher_->has_rows(next_layer_ % layers))
-      seen.stats.push_back(watcher_->stat(next_layer_ % layers, false));
-    ++next_layer_;
-    stat_seconds_ = seconds_since(start);
+  if (stat_layer_) {
+    const auto start = Clock::now();
+    seen.stats.push_back(watcher_->stat(*stat_layer_, false));
+    stat_seconds_ = seconds_since(start) + watcher_->pass_seconds();
   }
   if (!options.row) return;
+  const u32 layers = u32(engine_->model().spec.layers.size());
   for (const HeadRef& pinned : options.pinned)
     if (pinned.layer < layers && pinned.head < watcher_->heads_of(pinned.layer))
       seen.rows.push_back(watcher_->row(pinned.layer, pinned.head));
@@ -267,8 +289,9 @@ void WatchedRun::read_prompt_logits(const forward::Batch& batch, const WatchOpti
   for (u32 i = 0; i < batch.size() && options.token; ++i) {
     const u32 next = batch.tokens[i].position + 1;
     if (next >= prompt_seen_.size()) return;
-    read_logits({engine_->scratch().logits + u64(i) * vocab, vocab}, tokens_[next],
-                prompt_seen_[next]);
+    const std::span<const f32> logits(engine_->scratch().logits + u64(i) * vocab, vocab);
+    read_logits(logits, prompt_seen_[next]);
+    place_token(logits, tokens_[next], prompt_seen_[next]);
   }
 }
 
@@ -279,7 +302,9 @@ Result<void> WatchedRun::choose(std::span<const f32> logits, bool watched, SeenT
   if (watched) {
     CHECK_OK(draw(*sampler_, logits, tokens_, token));
   } else {
+    const auto sampling = Clock::now();
     TRY(token.id, sampler_->sample(logits, tokens_, prompt_count_));
+    sample_seconds_ = seconds_since(sampling);
   }
   uniforms_.push_back(token.uniform);
   return {};
@@ -288,11 +313,14 @@ Result<void> WatchedRun::choose(std::span<const f32> logits, bool watched, SeenT
 Result<void> WatchedRun::draw(forward::Sampler& sampler, std::span<const f32> logits,
                               std::span<const text::TokenId> history, SeenToken& token) {
   forward::SamplerRecord record;
-  read_logits(logits, std::nullopt, token);
+  read_logits(logits, token);
+  record.watched.reserve(token.candidates.size());
   for (const SeenCandidate& candidate : token.candidates)
     record.watched.push_back({.id = candidate.id});
   sampler.record(&record);
+  const auto sampling = Clock::now();
   const auto chosen = sampler.sample(logits, history, prompt_count_);
+  sample_seconds_ = seconds_since(sampling);
   sampler.record(nullptr);
   if (!chosen) return tl::unexpected<Error>(chosen.error());
   token.id = *chosen;
@@ -307,11 +335,7 @@ Result<void> WatchedRun::draw(forward::Sampler& sampler, std::span<const f32> lo
   token.uniform = record.uniform;
   token.bar_begin = f32(record.bar_begin);
   token.bar_end = f32(record.bar_end);
-  const f32 logit = logits[u32(*chosen)];
-  token.rank = 0;
-  for (const f32 other : logits) token.rank += other > logit;
-  // read_logits() left the sum's logarithm here, for the token that is only known now.
-  token.logprob = f32(f64(logit) - f64(token.logprob));
+  place_token(logits, *chosen, token);
   return {};
 }
 

@@ -11,6 +11,7 @@
 #include <functional>
 #include <memory>
 
+#include "engine/logit_reader.h"
 #include "engine/step_watcher.h"
 #include "text/detokenizer.h"
 
@@ -101,7 +102,9 @@ class WatchedRun {
   void fill_batch(u32 count, bool all_rows);
   [[nodiscard]] Result<void> advance_checked(const WatchOptions& options, const OnStep& on_step);
   [[nodiscard]] Result<void> open();
-  [[nodiscard]] PassWants wants(const WatchOptions& options, bool decoding) const;
+  [[nodiscard]] PassWants wants(const WatchOptions& options, bool decoding);
+  void tell_steps(const WatchOptions& options, const PassWants& pass_wants, f32 forward_ms,
+                  const OnStep& on_step);
   void see_attention(const WatchOptions& options, StepSeen& seen);
   void read_prompt_logits(const forward::Batch& batch, const WatchOptions& options);
   [[nodiscard]] Result<void> choose(std::span<const f32> logits, bool watched, SeenToken& token);
@@ -110,7 +113,9 @@ class WatchedRun {
                                   std::span<const text::TokenId> history, SeenToken& token);
   void take(SeenToken token, const OnStep& on_step);
   void describe(SeenToken& token, text::TokenId id);
-  void read_logits(std::span<const f32> logits, std::optional<text::TokenId> id, SeenToken& token);
+  // Entropy and candidates; then log probability and rank of one token among the same logits.
+  void read_logits(std::span<const f32> logits, SeenToken& token);
+  void place_token(std::span<const f32> logits, text::TokenId id, SeenToken& token);
   void end(std::string_view finish);
 
   Engine* engine_;
@@ -131,13 +136,16 @@ class WatchedRun {
   std::vector<SeenToken> prompt_seen_;  // what the logits said of prompt tokens, by position
   std::vector<KvGroup> groups_;
   std::vector<StepSeen> seen_;
-  std::vector<f32> weights_;  // [vocab]
+  LogitReader reader_;
   forward::Batch batch_;
-  u32 next_layer_ = 0;  // whose statistics come next
+  u32 next_layer_ = 0;             // whose statistics come next
+  std::optional<u32> stat_layer_;  // of the pass that is being made
+  u32 stats_since_residual_ = 0;
   f64 prompt_seconds_ = 0, reply_seconds_ = 0, wall_seconds_ = 0;
   std::chrono::steady_clock::time_point reply_begin_ = {};
-  f64 stat_seconds_ = 0, residual_seconds_ = 0;  // what they cost the last time
-  f32 forward_ms_ = kUnknown, observer_ms_ = kUnknown;
+  f64 stat_seconds_ = 0, residual_seconds_ = 0;     // what they cost the last time
+  f64 sample_seconds_ = 0, hand_over_seconds_ = 0;  // of the last token: its draw; to the viewer
+  f32 forward_ms_ = kUnknown;
 };
 
 }  // namespace orrery::engine

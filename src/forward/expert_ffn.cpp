@@ -197,19 +197,21 @@ void scale_shared(const Step& step, const ExpertFfn& f) {
   step.worker.barrier();
 }
 
+// Member 0 tells what the router said. The others go on: scores and choices stand until the next
+// layer's router writes its own, many barriers later.
 template <typename Tap>
 void watch_routing(const Step& step, Tap& tap, u32 layer, const ExpertFfn& f) {
   if constexpr (Tap::kOn) {
-    Scratch& s = step.scratch;
-    watch_rows(step, tap, trace::Point::kRouterScores, layer, s.router_scores, f.experts);
-    if (!tap.watches(trace::Point::kRouterChoice)) return;
-    if (step.worker.index() == 0)
-      for (u32 t = 0; t < step.tokens(); ++t) {
-        f32* ids = step.mine().row;
-        for (u32 k = 0; k < f.active; ++k) ids[k] = f32(s.expert_chosen[u64(t) * f.active + k]);
-        tap.values(trace::Point::kRouterChoice, layer, t, ids, f.active);
-      }
-    step.worker.barrier();
+    if (step.worker.index() != 0) return;
+    const Scratch& s = step.scratch;
+    for (u32 t = 0; t < step.tokens(); ++t) {
+      tap.values(trace::Point::kRouterScores, layer, t, s.router_scores + u64(t) * f.experts,
+                 f.experts);
+      if (!tap.wants(trace::Point::kRouterChoice, t)) continue;
+      f32* ids = step.mine().row;
+      for (u32 k = 0; k < f.active; ++k) ids[k] = f32(s.expert_chosen[u64(t) * f.active + k]);
+      tap.values(trace::Point::kRouterChoice, layer, t, ids, f.active);
+    }
   }
 }
 

@@ -67,6 +67,21 @@ std::string header_value(std::string_view value) {
 
 }  // namespace
 
+void Calls::add(std::function<void()> call) {
+  const std::lock_guard lock(mutex_);
+  waiting_.push_back(std::move(call));
+  if (waiting_.size() == 1) asio::post(io_, [this] { run(); });
+}
+
+void Calls::run() {
+  std::vector<std::function<void()>> now;
+  {
+    const std::lock_guard lock(mutex_);
+    now.swap(waiting_);
+  }
+  for (const std::function<void()>& call : now) call();
+}
+
 Answer::Answer(Hall& hall, bool head_only, bool keep_alive, bool chunked,
                std::vector<Header> headers)
     : hall_(hall),
@@ -81,7 +96,7 @@ asio::awaitable<void> Answer::changed() {
   (void)co_await timer_.async_wait(asio::as_tuple(asio::use_awaitable));
 }
 
-void Answer::post(std::function<void()> call) { asio::post(hall_.io, std::move(call)); }
+void Answer::post(std::function<void()> call) { hall_.calls.add(std::move(call)); }
 
 void Answer::add(std::string_view bytes) {
   out_ += bytes;

@@ -1,7 +1,7 @@
 // Connection: one client's socket: reads requests, one after the other, and writes their answers.
 //
-// Internal to the room: only connection.cpp and server.cpp know Boost. Everything here runs on the
-// IO thread, but for the Exchange, whose calls are posted to it.
+// Internal to the room: only connection.cpp, answer.cpp and server.cpp know Boost. Everything here
+// runs on the IO thread, but for the Exchange, whose calls are posted to it.
 #pragma once
 
 #include <atomic>
@@ -13,6 +13,7 @@
 #include <boost/beast/core/flat_buffer.hpp>
 #include <boost/beast/http/parser.hpp>
 #include <boost/beast/http/string_body.hpp>
+#include <mutex>
 #include <unordered_set>
 
 #include "serve/server.h"
@@ -24,6 +25,23 @@ using Tcp = asio::ip::tcp;
 using Parser = boost::beast::http::request_parser<boost::beast::http::string_body>;
 
 class Connection;
+
+// What other threads want of the IO thread, done there in the order in which it was asked for.
+//
+// asio::post() alone does not keep that order: what the IO thread itself posts waits until its
+// present handler returns, and what another thread posts meanwhile overtakes it.
+class Calls {
+ public:
+  explicit Calls(asio::io_context& io) : io_(io) {}
+  void add(std::function<void()> call);
+
+ private:
+  void run();
+
+  asio::io_context& io_;
+  std::mutex mutex_;
+  std::vector<std::function<void()>> waiting_;  // not empty: run() is on its way
+};
 
 // What all connections of a server share.
 struct Hall {
@@ -37,6 +55,7 @@ struct Hall {
   ServerStats stats;       // of the IO thread
   asio::io_context io{1};  // after what its coroutines use while they are taken down
   asio::thread_pool workers{1};
+  Calls calls{io};  // hold answers, whose timers need `io`
 };
 
 // The answer of one request on its way: what handlers have said and the socket has not taken yet.

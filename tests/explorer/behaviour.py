@@ -127,6 +127,18 @@ def branches(server):
     expect(viewer.state(forked["run"])["parent"] == run, "who its parent is")
 
 
+def oldest_goes_first(server):
+    """Room in the cache is made by the run that began first, whosever it is."""
+    viewers, runs = [Viewer(server), Viewer(server)], []
+    for number in range(5):
+        viewer = viewers[number % 2]
+        run = viewer.post("run", greedy(tokens_max=3))["run"]
+        viewer.wait(run, "ended")
+        runs.append((viewer, run))
+    kept = [viewer.state(run)["in_cache"] for viewer, run in runs]
+    expect(kept == [False, True, True, True, True], f"in the cache: {kept}")
+
+
 def resume_by_sequence(server):
     viewer = Viewer(server)
     answer, frames = viewer.run(**greedy(tokens_max=16))
@@ -137,6 +149,18 @@ def resume_by_sequence(server):
     expect(again[0]["seq"] == middle + 1, f"goes on at {again[0]['seq']}, not {middle + 1}")
     wanted = [f for f in frames if f["seq"] > middle]
     expect(again[:len(wanted)] == wanted, "the same frames again")
+
+
+def streams_at_any_moment(server):
+    """Streams that open while a run begins, goes on or ends: each has all frames after `since`."""
+    viewer, last = Viewer(server), 0
+    for number in range(60):
+        run = viewer.post("run", greedy(tokens_max=1 + number % 5))["run"]
+        time.sleep(0.0005 * (number % 7))
+        numbers = [f["seq"] for f in viewer.until_rest(run, since=last) if f["seq"]]
+        expect(numbers == list(range(last + 1, last + 1 + len(numbers))),
+               f"after {last}, stream {number} told of {numbers[0]} to {numbers[-1]}")
+        last = numbers[-1]
 
 
 def slow_reader(server):
@@ -204,6 +228,8 @@ def what_ifs(server):
 def experts(server):
     viewer = Viewer(server)
     answer, frames = viewer.run(**greedy(tokens_max=30))
+    steps = [f["step"] for f in of(frames, "route")]
+    expect(steps == sorted(set(steps)), f"each token's experts are told once: {steps}")
     run = answer["run"]
 
     def what(**change):
@@ -272,7 +298,9 @@ def tests(server, moe):
     yield "the sampler's chain, from its own numbers", lambda: chain(server)
     yield "pause, step, resume", lambda: pause_step_resume(server)
     yield "branches", lambda: branches(server)
+    yield "the oldest run gives way", lambda: oldest_goes_first(server)
     yield "resume by sequence number", lambda: resume_by_sequence(server)
+    yield "streams that open at any moment", lambda: streams_at_any_moment(server)
     yield "what if: windows, sinks, samplers", lambda: what_ifs(server)
     yield "what if: experts", lambda: experts(moe)
     yield "the catalogue adds up", lambda: catalogue(moe)

@@ -81,10 +81,21 @@ class Stream:
 
 
 class Viewer:
+    made = []  # all that have not been closed
+
     def __init__(self, server):
         self.server = server
         answer = self.post("session", {}, session=False)
         self.session = answer["session"]
+        Viewer.made.append(self)
+
+    @classmethod
+    def close_all(cls):
+        """A server has room for 16 sessions; those of a test that has ended are not needed."""
+        while cls.made:
+            viewer = cls.made.pop()
+            if viewer.server.process.poll() is None:
+                viewer.ask("close", {})
 
     def ask(self, name, body, session=True):
         if session:

@@ -73,6 +73,27 @@ Checked<forward::SamplerSettings> read_sampler(const Json& body,
 
 namespace {
 
+// Whether a run of it is going on.
+bool is_busy(Session& session) {
+  const std::lock_guard lock(session.mutex);
+  return std::any_of(session.run_status.begin(), session.run_status.end(), [](const auto& one) {
+    const Json& state = one.second["state"];
+    return state != "paused" && state != "ended";
+  });
+}
+
+// Of the sessions that may give way the one that has been alone for longest, or the end.
+template <typename Sessions>
+typename Sessions::iterator longest_unused(Sessions& sessions, f64 now) {
+  auto longest = sessions.end();
+  for (auto it = sessions.begin(); it != sessions.end(); ++it) {
+    Session& session = *it->second;
+    if (session.streams > 0 || now - session.left_at < kUnusedSeconds || is_busy(session)) continue;
+    if (longest == sessions.end() || session.left_at < longest->second->left_at) longest = it;
+  }
+  return longest;
+}
+
 Json run_json(u32 number, const engine::RunRequest& request, u32 context) {
   return {{"run", number},
           {"seed", request.sampler.seed},
@@ -107,7 +128,7 @@ Json Explorer::subscription_json(Session& session) const {
 }
 
 Checked<void> Explorer::make_session(const Answering& exchange) {
-  const auto session = std::make_shared<Session>();
+  const auto session = std::make_shared<Session>(bell_);
   session->id = fresh_id();
   for (const ChannelInfo& info : channels())
     if (info.by_default) session->on |= bit(info.channel);
@@ -116,11 +137,12 @@ Checked<void> Explorer::make_session(const Answering& exchange) {
   session->left_at = now;
   {
     const std::lock_guard lock(mutex_);
-    for (auto it = sessions_.begin(); it != sessions_.end() && sessions_.size() >= kSessionsMax;) {
-      const bool unused = it->second->streams == 0 && now - it->second->left_at > kUnusedSeconds;
+    while (sessions_.size() >= kSessionsMax) {
+      const auto unused = longest_unused(sessions_, now);
+      if (unused == sessions_.end()) break;
       // Its runs belong to the engine's thread, so they end there.
-      if (unused) commands_.push_back([old = it->second] { old->runs.clear(); });
-      it = unused ? sessions_.erase(it) : std::next(it);
+      commands_.push_back([old = unused->second] { old->runs.clear(); });
+      sessions_.erase(unused);
     }
     if (sessions_.size() >= kSessionsMax)
       return refuse(429, fmt::format("there are {} sessions", kSessionsMax),
@@ -365,14 +387,8 @@ Checked<void> Explorer::post(std::string_view name, const Request& request,
     const std::lock_guard lock(mutex_);
     sessions_.erase(session->id);
   }
-  {
-    const std::lock_guard lock(streams_mutex_);
-    for (Stream& stream : streams_)
-      if (stream.session == session) {
-        stream.exchange->close();
-        *stream.gone = true;
-      }
-  }
+  session->closed = true;
+  bell_.ring();
   ask_engine(exchange, [session, exchange]() -> Checked<void> {
     session->runs.clear();
     respond(exchange, {{"closed", true}});

@@ -12,7 +12,8 @@ namespace orrery::serve {
 inline constexpr u64 kSeedMask = (u64(1) << 53) - 1;
 inline constexpr f64 kSeedMax = 9007199254740991.0, kTokensMax = 1 << 30;
 inline constexpr u64 kBodyMax = u64(1) << 20;
-inline constexpr f64 kUnusedSeconds = 600;
+// A session that nobody has looked at for so long gives way: longer than loading a page anew takes.
+inline constexpr f64 kUnusedSeconds = 10;
 
 inline constexpr Field kSessionField = {.name = "session", .kinds = kString, .required = true};
 inline constexpr Field kRunField = {.name = "run", .kinds = kInteger, .min = 1, .max = kTokensMax};

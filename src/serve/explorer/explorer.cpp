@@ -40,6 +40,20 @@ Json status_json(u32 number, const SessionRun& r) {
           {"wall_ms", has_reply ? Json(1000 * run.wall_seconds()) : Json(nullptr)}};
 }
 
+// Frames of what is seen go to the session's feed, but for some channels.
+WatchedRun::OnStep feed_of(Session& session, u32 number, u32 without) {
+  u32 on = 0, bins = 0;
+  {
+    const std::lock_guard lock(session.mutex);
+    on = session.on & ~without;
+    bins = session.bins;
+  }
+  if (session.thin >= 2) bins = std::min(bins, 1024u);
+  return [&session, number, on, bins](StepSeen&& seen) {
+    for (Frame& frame : encode(seen, number, on, bins)) session.feed.push(std::move(frame));
+  };
+}
+
 }  // namespace
 
 Explorer::Explorer(engine::Engine& engine) : engine_(engine) {
@@ -60,11 +74,8 @@ void Explorer::open(const ModelHost& host, std::string version) {
 }
 
 void Explorer::close() {
-  {
-    const std::lock_guard lock(streams_mutex_);
-    closed_ = true;
-    streams_changed_.notify_all();
-  }
+  closed_ = true;
+  bell_.ring();
   if (pump_.joinable()) pump_.join();
 }
 
@@ -164,16 +175,7 @@ engine::WatchOptions Explorer::options_of(Session& session) const {
 }
 
 WatchedRun::OnStep Explorer::sink(Session& session, u32 number) {
-  u32 on = 0, bins = 0;
-  {
-    const std::lock_guard lock(session.mutex);
-    on = session.on;
-    bins = session.bins;
-  }
-  if (session.thin >= 2) bins = std::min(bins, 1024u);
-  return [&session, number, on, bins](StepSeen&& seen) {
-    for (Frame& frame : encode(seen, number, on, bins)) session.feed.push(std::move(frame));
-  };
+  return feed_of(session, number, 0);
 }
 
 void Explorer::advance(Session& session, u32 number, SessionRun& run) {
@@ -181,8 +183,9 @@ void Explorer::advance(Session& session, u32 number, SessionRun& run) {
   publish(session, number, run);
 }
 
+// The experts of a token are told once, when it is computed.
 void Explorer::look(Session& session, u32 number, SessionRun& run) {
-  run.run->look(options_of(session), sink(session, number));
+  run.run->look(options_of(session), feed_of(session, number, bit(Channel::kRoute)));
 }
 
 // Tells of a change of state, and everything about the last token when the run comes to rest.
@@ -250,7 +253,7 @@ Checked<void> Explorer::make_room() {
     for (auto& [number, run] : session->runs) {
       if (!run.run->in_cache() && !run.run->wants_to_run()) continue;
       ++in_cache;
-      if (run.run->state() == RunState::kEnded && !oldest) {
+      if (run.run->state() == RunState::kEnded && (!oldest || run.order < oldest->order)) {
         oldest = &run;
         of = session.get();
       }
@@ -277,6 +280,7 @@ Checked<u32> Explorer::add_run(Session& session, engine::RunRequest request, Jso
   }
   const u32 number = ++session.last_run;
   SessionRun& run = session.runs[number];
+  run.order = ++runs_begun_;
   run.run = std::make_unique<WatchedRun>(engine_, watcher(), cost_, std::move(request));
   run.sampler = std::move(sampler);
   run.told_finish = "none yet";  // so that its first state is told

@@ -4,12 +4,17 @@
 // for the engine's thread, which does one piece of work a call of go(), between the steps of other
 // requests. A third sends frames, at most 60 times a second, to clients that have taken the last
 // ones. So neither a viewer nor a slow one can hold up a token.
+//
+// How news travels. Everything that can be told is a frame in a session's Feed; a run's state is
+// pushed by publish(), which follows every call that can change it: run, branch, pause, step,
+// resume, stop, and each advance(). What wakes whom: command() and heavy() set a flag that the
+// scheduler looks at under its lock before it sleeps; Feed::push(), a stream that comes or goes and
+// a session that is closed ring the Bell; and after a look that found something, or where a stream
+// is behind, the stream's thread looks again after one sixtieth of a second, rung or not.
 #pragma once
 
 #include <chrono>
-#include <condition_variable>
 #include <functional>
-#include <list>
 #include <thread>
 
 #include "engine/scheduler.h"
@@ -93,13 +98,18 @@ class Explorer final : public engine::SideWork {
 
   // The stream's thread.
   void pump();
-  void pump_one(Stream& stream);
+  // Whether there is, or may soon be, more.
+  [[nodiscard]] bool pump_one(Stream& stream);
+  [[nodiscard]] bool pump_all();
+  void take_arrivals();
+  void drop_gone();
   void begin(Stream& stream, std::string& out);
   void tell_sys();
   [[nodiscard]] Json sys_json(Session& session);
   static void add(const Stream& stream, const Frame& frame, u64 sequence, std::string& out);
 
   engine::Engine& engine_;
+  Bell bell_;  // before the sessions that ring it
   const ModelHost* host_ = nullptr;
   std::string version_;
   Json catalog_;
@@ -115,12 +125,12 @@ class Explorer final : public engine::SideWork {
   // Engine's thread.
   std::unique_ptr<engine::StepWatcher> watcher_;
   engine::WatchCost cost_;
-  u64 turn_ = 0;
+  u64 turn_ = 0, runs_begun_ = 0;
 
-  std::mutex streams_mutex_;
-  std::condition_variable streams_changed_;
-  std::list<Stream> streams_;
-  bool closed_ = false;
+  std::mutex arrivals_mutex_;
+  std::vector<Stream> arrivals_;
+  std::vector<Stream> streams_;  // the stream's thread
+  std::atomic<bool> closed_ = false;
   std::atomic<u32> pages_free_ = 0;
   std::atomic<u64> watcher_bytes_ = 0;
   std::thread pump_;

@@ -10,6 +10,11 @@ u64 bytes_of(const Frame& frame) { return frame.payload.size() + kFrameHeaderByt
 }  // namespace
 
 void Feed::push(Frame frame) {
+  keep(std::move(frame));
+  bell_->ring();
+}
+
+void Feed::keep(Frame frame) {
   const std::lock_guard lock(mutex_);
   const u64 bytes = bytes_of(frame);
   bytes_ += bytes;

@@ -2,12 +2,14 @@
 // overwritten.
 //
 // The engine's thread pushes and never waits; streams read at the rate of their clients. A stream
-// that is left behind learns which numbers it has lost.
+// that is left behind learns which numbers it has lost. Each push rings the bell, after the frame
+// can be read.
 #pragma once
 
 #include <deque>
 #include <mutex>
 
+#include "serve/explorer/bell.h"
 #include "serve/explorer/frame.h"
 
 namespace orrery::serve {
@@ -16,6 +18,8 @@ inline constexpr u64 kRingBytes = u64(8) << 20;  // of a session: minutes of the
 
 class Feed {
  public:
+  // The bell must outlive it.
+  explicit Feed(Bell& bell) : bell_(&bell) {}
   void push(Frame frame);
 
   struct Piece {
@@ -31,7 +35,9 @@ class Feed {
   [[nodiscard]] u64 size_bytes() const;
 
  private:
+  void keep(Frame frame);
   [[nodiscard]] u64 first() const { return next_ - frames_.size(); }
+  Bell* bell_;
   mutable std::mutex mutex_;
   std::deque<Frame> frames_;
   std::deque<u64> ends_;  // beside frames_: bytes ever pushed, up to and with each

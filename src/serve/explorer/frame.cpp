@@ -31,6 +31,7 @@ constexpr ChannelInfo kChannels[] = {
 static_assert(std::endian::native == std::endian::little);
 class Writer {
  public:
+  explicit Writer(u64 bytes = 256) { bytes_.reserve(bytes); }
   template <typename T>
   void put(T value) {
     bytes_.append(reinterpret_cast<const char*>(&value), sizeof(value));
@@ -62,7 +63,8 @@ Frame frame(Channel channel, u32 run, u32 step, Writer& writer) {
 }
 
 Frame token_frame(const engine::SeenToken& t, u32 run, u32 step) {
-  Writer w;
+  constexpr u64 kCandidateBytes = 24 + 16;  // with its text, as long as most are
+  Writer w(128 + 16 * t.stages.size() + kCandidateBytes * t.candidates.size());
   w.put(u32(t.id));
   w.put(u32(t.kind));
   w.put(t.logprob);
@@ -278,8 +280,8 @@ std::vector<Frame> encode(const engine::StepSeen& seen, u32 run, u32 on, u32 bin
   return frames;
 }
 
-std::string to_bytes(const Frame& frame, u64 sequence) {
-  Writer w;
+void add_bytes(const Frame& frame, u64 sequence, std::string& out) {
+  Writer w(kFrameHeaderBytes);
   w.put(u16(0x524f));
   w.put(u8(1));
   w.put(u8(frame.channel));
@@ -290,7 +292,8 @@ std::string to_bytes(const Frame& frame, u64 sequence) {
   w.put(frame.step);
   w.put(frame.time_us);
   w.put(u32(frame.payload.size()));
-  return w.take() + frame.payload;
+  out += w.take();
+  out += frame.payload;
 }
 
 }  // namespace orrery::serve

@@ -60,8 +60,8 @@ struct TileValues {
 };
 [[nodiscard]] Frame tile_frame(const TileValues& tile, u32 run);
 
-// Header and payload as they go over the wire, and the same as a line of ndjson.
-[[nodiscard]] std::string to_bytes(const Frame& frame, u64 sequence);
+// Appends header and payload as they go over the wire; the same as a line of ndjson.
+void add_bytes(const Frame& frame, u64 sequence, std::string& out);
 [[nodiscard]] Json to_json(const Frame& frame, u64 sequence);
 
 }  // namespace orrery::serve

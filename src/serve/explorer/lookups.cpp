@@ -30,7 +30,7 @@ void respond_frames(const Answering& exchange, const std::vector<Frame>& frames,
     return respond(exchange, as_array ? all : all.at(0));
   }
   std::string bytes;
-  for (const Frame& frame : frames) bytes += to_bytes(frame, 0);
+  for (const Frame& frame : frames) add_bytes(frame, 0, bytes);
   exchange->respond({.body = std::move(bytes),
                      .content_type = "application/octet-stream",
                      .headers = {{"Cache-Control", "no-store"}}});

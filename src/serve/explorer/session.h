@@ -23,6 +23,7 @@ inline constexpr u32 kPinnedMax = 8, kBinsMin = 256, kBinsMax = 4096;
 
 struct SessionRun {
   std::unique_ptr<engine::WatchedRun> run;
+  u64 order = 0;                        // among the runs of all sessions
   std::optional<u32> parent, position;  // of a branch
   Json sampler;                         // its settings, as they are told
   engine::RunState told = engine::RunState::kQueued;
@@ -31,8 +32,10 @@ struct SessionRun {
 };
 
 struct Session {
+  explicit Session(Bell& bell) : feed(bell) {}
   std::string id;
   Feed feed;
+  std::atomic<bool> closed = false;  // its streams end
   std::atomic<u32> streams = 0, thin = 0;
   std::atomic<f64> left_at = 0;  // when its last stream ended, in seconds of the steady clock
 

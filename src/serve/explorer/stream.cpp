@@ -1,5 +1,6 @@
 // The streams of the Explorer: one thread that sends frames at the rate at which clients take them.
 #include <algorithm>
+#include <set>
 
 #include "plan/memory.h"
 #include "plan/system_file.h"
@@ -14,6 +15,7 @@ using Clock = std::chrono::steady_clock;
 // As often as a screen draws.
 constexpr std::chrono::milliseconds kFlush{16};
 constexpr std::chrono::milliseconds kSys{500};
+constexpr std::chrono::hours kIdle{1};  // without a stream
 // Of one stream at once: what a client that stops reading leaves in memory is twice this.
 constexpr u64 kPieceBytes = u64(256) << 10;
 // Which part of the ring a viewer may lag behind before less is sent, level by level.
@@ -46,14 +48,20 @@ Checked<void> Explorer::stream(const Request& request, const Answering& exchange
                 .cursor = since.value_or(0),
                 .json = format == "ndjson",
                 .gone = std::make_shared<std::atomic<bool>>(false)};
-  exchange->on_gone([gone = stream.gone] { *gone = true; });
+  exchange->on_gone([this, gone = stream.gone] {
+    *gone = true;
+    bell_.ring();
+  });
   exchange->open(
       {.body = "",
        .content_type = stream.json ? "application/x-ndjson" : "application/octet-stream",
        .headers = {{"Cache-Control", "no-store"}, {"X-Content-Type-Options", "nosniff"}}});
-  const std::lock_guard lock(streams_mutex_);
-  streams_.push_back(std::move(stream));
-  streams_changed_.notify_all();
+  {
+    const std::lock_guard lock(arrivals_mutex_);
+    arrivals_.push_back(std::move(stream));
+  }
+  bell_.ring();
+  if (closed_) exchange->close();  // the last look at arrivals may have been before
   return {};
 }
 
@@ -61,7 +69,7 @@ void Explorer::add(const Stream& stream, const Frame& frame, u64 sequence, std::
   if (stream.json)
     out += dump(to_json(frame, sequence)) + "\n";
   else
-    out += to_bytes(frame, sequence);
+    add_bytes(frame, sequence, out);
 }
 
 // What a viewer needs before the frames that follow mean something.
@@ -78,8 +86,8 @@ void Explorer::begin(Stream& stream, std::string& out) {
     replay(json_frame(Channel::kRun, run, 0, status));
 }
 
-void Explorer::pump_one(Stream& stream) {
-  if (stream.exchange->backlog() > 0) return;
+bool Explorer::pump_one(Stream& stream) {
+  if (stream.exchange->backlog() > 0) return true;
   std::string out;
   if (!stream.begun) begin(stream, out);
   stream.begun = true;
@@ -94,44 +102,72 @@ void Explorer::pump_one(Stream& stream) {
   }
   for (const auto& [sequence, frame] : piece.frames) add(stream, frame, sequence, out);
   stream.cursor = piece.cursor;
-  if (!out.empty()) stream.exchange->write(std::move(out));
+  const bool found = !out.empty();
+  if (found) stream.exchange->write(std::move(out));
+  return found;
+}
+
+void Explorer::take_arrivals() {
+  const std::lock_guard lock(arrivals_mutex_);
+  std::move(arrivals_.begin(), arrivals_.end(), std::back_inserter(streams_));
+  arrivals_.clear();
+}
+
+void Explorer::drop_gone() {
+  std::erase_if(streams_, [](Stream& stream) {
+    if (stream.session->closed) stream.exchange->close();
+    if (!*stream.gone && !stream.session->closed) return false;
+    --stream.session->streams;
+    stream.session->left_at = steady_seconds();
+    stream.session->thin = 0;
+    return true;
+  });
+}
+
+bool Explorer::pump_all() {
+  bool more = false;
+  std::map<Session*, f64> lags;
+  for (Stream& stream : streams_) {
+    more |= pump_one(stream);
+    f64& lag = lags[stream.session.get()];
+    lag = std::max(lag, stream.session->feed.lag(stream.cursor));
+  }
+  for (const auto& [session, lag] : lags)
+    session->thin =
+        u32(std::upper_bound(std::begin(kThinAt), std::end(kThinAt), lag) - std::begin(kThinAt));
+  return more;
+}
+
+// Once for each session that somebody looks at.
+void Explorer::tell_sys() {
+  std::set<Session*> told;
+  for (const Stream& stream : streams_) {
+    Session& session = *stream.session;
+    bool wanted = told.insert(&session).second;
+    {
+      const std::lock_guard session_lock(session.mutex);
+      wanted = wanted && (session.on & bit(Channel::kSys)) != 0;
+    }
+    if (wanted) session.feed.push(json_frame(Channel::kSys, 0, 0, sys_json(session)));
+  }
 }
 
 void Explorer::pump() {
   Clock::time_point next_sys = Clock::now();
-  std::unique_lock lock(streams_mutex_);
   while (!closed_) {
-    if (streams_.empty())
-      streams_changed_.wait(lock, [&] { return closed_ || !streams_.empty(); });
+    const u64 seen = bell_.count();  // before the look, see Bell
+    take_arrivals();
+    drop_gone();
+    if (!streams_.empty() && Clock::now() >= next_sys) {
+      next_sys = Clock::now() + kSys;
+      tell_sys();
+    }
+    if (pump_all())
+      std::this_thread::sleep_for(kFlush);
     else
-      streams_changed_.wait_for(lock, kFlush, [&] { return closed_; });
-    streams_.remove_if([](Stream& stream) {
-      if (!*stream.gone) return false;
-      --stream.session->streams;
-      stream.session->left_at = steady_seconds();
-      stream.session->thin = 0;
-      return true;
-    });
-    std::map<Session*, f64> lags;
-    for (Stream& stream : streams_) {
-      pump_one(stream);
-      f64& lag = lags[stream.session.get()];
-      lag = std::max(lag, stream.session->feed.lag(stream.cursor));
-    }
-    for (const auto& [session, lag] : lags)
-      session->thin =
-          u32(std::upper_bound(std::begin(kThinAt), std::end(kThinAt), lag) - std::begin(kThinAt));
-    if (Clock::now() < next_sys || streams_.empty()) continue;
-    next_sys = Clock::now() + kSys;
-    for (const auto& [session, lag] : lags) {
-      bool wanted = false;
-      {
-        const std::lock_guard session_lock(session->mutex);
-        wanted = (session->on & bit(Channel::kSys)) != 0;
-      }
-      if (wanted) session->feed.push(json_frame(Channel::kSys, 0, 0, sys_json(*session)));
-    }
+      bell_.wait(seen, streams_.empty() ? Clock::now() + kIdle : next_sys);
   }
+  take_arrivals();
   for (Stream& stream : streams_) stream.exchange->close();
   streams_.clear();
 }

@@ -12,7 +12,7 @@ import traceback
 import behaviour
 import hostile
 import oracle
-from feed import Broken, serve
+from feed import Broken, Viewer, serve
 
 
 def attempt(name, test):
@@ -24,6 +24,8 @@ def attempt(name, test):
         print(f"  {broken}\nFAIL - {name}", flush=True)
     except Exception:
         print(f"{traceback.format_exc()}FAIL - {name}", flush=True)
+    finally:
+        Viewer.close_all()
     return False
 
 
