@@ -70,7 +70,7 @@ export async function runChecks(only, lanes) {
   await Promise.all(Array.from({ length: lanes }, lane));
 }
 
-export const until = async (what, test, ms = 8000) => {
+export const until = async (what, test, ms = 15000) => {
   const end = Date.now() + ms;
   for (;;) {
     const value = await test();

@@ -16,7 +16,7 @@ const watch = 'window.hacked = 0; window.open = () => { window.hacked = 9; };';
 async function unharmed(page, where) {
   const seen = await page.evaluate(() => ({
     hacked: window.hacked, added: [...document.querySelectorAll('script:not([type=module]), iframe, object, embed, main img, form[action], style[data-evil], base')].map((e) => e.outerHTML.slice(0, 120)),
-    links: [...document.querySelectorAll('main a')].map((a) => a.href).filter((href) => !/^(https?|mailto):/.test(href)), shown: getComputedStyle(document.body).display,
+    links: [...document.querySelectorAll('main a[href]')].map((a) => a.href).filter((href) => !/^(https?|mailto):/.test(href)), shown: getComputedStyle(document.body).display,
   }));
   expect(!seen.hacked, `${where}: a script ran (${seen.hacked})`);
   expect(!seen.added.length, `${where}: the text became ${seen.added}`);
@@ -35,7 +35,13 @@ async function replies(chrome) {
   await page.keyboard.press('Enter');
   await page.waitForSelector('article.assistant');
   const all = [...evil, 'W'.repeat(100000), '\u0301'.repeat(500), '👩‍👩‍👧‍👦'.repeat(50)];
-  all.forEach((text, step) => engine.send((seq) => token({ seq, run: 1, step }, { text, id: step, candidates: all.slice(0, 12).map((one, i) => [i, one, -i - 0.5, 0.05]) })));
+  const say = (text, step) => engine.send((seq) => token({ seq, run: 1, step }, { text, id: step, candidates: all.slice(0, 12).map((one, i) => [i, one, -i - 0.5, 0.05]) }));
+  all.slice(0, evil.length).forEach(say);
+  await page.waitForSelector('article.assistant .md');
+  await settle(page, 300);
+  await unharmed(page, 'chat, as Markdown');
+  // With a token of 100 KB it is no longer taken for Markdown.
+  all.slice(evil.length).forEach((text, i) => say(text, evil.length + i));
   engine.send((seq) => json('run', { seq, run: 1 }, runState(1, { state: 'ended', finish: 'length', length: all.length, computed: all.length - 1, prompt_tokens: 0, reply_ms: 12 })));
   await rested(page);
   await settle(page, 300);
