@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <chrono>
 #include <condition_variable>
 #include <cstdlib>
 #include <filesystem>
@@ -148,12 +149,9 @@ TEST(Scheduler, BatchAndCacheChangeNoBitOfAnyFamily) {
   for (const auto& entry : std::filesystem::directory_iterator(kModels)) {
     SCOPED_TRACE(entry.path().filename());
     const auto file = entry.path() / "model.gguf";
-    auto engine = Engine::open(std::filesystem::exists(file) ? file : entry.path() / "hf",
-                               {.threads = 2,
-                                .context = 256,
-                                .logit_rows = 16,
-                                .sequences = 16,
-                                .states_kept = 8});
+    auto engine = Engine::open(
+        std::filesystem::exists(file) ? file : entry.path() / "hf",
+        {.threads = 2, .context = 256, .logit_rows = 16, .sequences = 16, .states_kept = 8});
     ASSERT_TRUE(engine) << engine.error().message;
     const u32 vocab = std::min((*engine)->model().spec.vocab, 90u);
     const auto stats = expect_same_bits(**engine, family_of_texts(20, 180, vocab), {});
@@ -190,8 +188,8 @@ struct Folder {
 
 TEST(Scheduler, DiskAndRestartChangeNoBitOfAnyFamily) {
   u32 tried = 0;
-  for (const char* name : {"llama_f32/model.gguf", "mistral_window", "deepseek_v3", "deepseek_v32",
-                           "qwen3_next"}) {
+  for (const char* name :
+       {"llama_f32/model.gguf", "mistral_window", "deepseek_v3", "deepseek_v32", "qwen3_next"}) {
     SCOPED_TRACE(name);
     const Folder folder;
     const SchedulerOptions options{.disk = {.folder = folder.path}};
@@ -243,12 +241,9 @@ TEST(Scheduler, PreemptionChangesNoBit) {
   // Replies that outgrow the pages: somebody holds most of them.
   for (const char* name : {"llama_f32/model.gguf", "qwen3_next", "deepseek_v3"}) {
     SCOPED_TRACE(name);
-    auto engine = Engine::open(kModels + name,
-                               {.threads = 2,
-                                .context = 256,
-                                .logit_rows = 8,
-                                .sequences = 9,
-                                .states_kept = 3});
+    auto engine = Engine::open(
+        kModels + name,
+        {.threads = 2, .context = 256, .logit_rows = 8, .sequences = 9, .states_kept = 3});
     ASSERT_TRUE(engine) << engine.error().message;
     forward::PagePool& pool = (*engine)->cache().pool();
     const auto greedy = pool.open_sequence();

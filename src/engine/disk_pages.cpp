@@ -61,7 +61,7 @@ bool read_whole(int fd, std::span<u8> to, u64 offset) {
 
 // The page's bytes in `to`, and whether they are what the name promises.
 bool read_checked(int fd, const PageName& name, std::span<u8> to) {
-  struct stat state {};
+  struct stat state{};
   Header header;
   if (::fstat(fd, &state) != 0 || !S_ISREG(state.st_mode)) return false;
   if (u64(state.st_size) != kHeaderBytes + to.size()) return false;
@@ -84,12 +84,10 @@ DiskPages::DiskPages(const DiskPageOptions& options, std::string identity, Memor
 
 Result<std::unique_ptr<DiskPages>> DiskPages::open(const DiskPageOptions& options,
                                                    std::string identity, Memory memory) {
-  std::unique_ptr<DiskPages> pages(
-      new DiskPages(options, std::move(identity), std::move(memory)));
+  std::unique_ptr<DiskPages> pages(new DiskPages(options, std::move(identity), std::move(memory)));
   const fs::path& folder = options.folder;
   std::error_code code;
-  if (fs::create_directories(folder, code))
-    fs::permissions(folder, fs::perms::owner_all, code);
+  if (fs::create_directories(folder, code)) fs::permissions(folder, fs::perms::owner_all, code);
   if (code) return fail("the cache folder {}: {}", folder.string(), code.message());
   if (::access(folder.c_str(), R_OK | W_OK | X_OK) != 0)
     return fail("the cache folder {}: {}", folder.string(), std::strerror(errno));

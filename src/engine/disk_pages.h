@@ -25,13 +25,13 @@
 namespace orrery::engine {
 
 struct DiskPageOptions {
-  std::filesystem::path folder;            // empty: none
-  u64 bytes_max = u64(8) << 30;            // and never more than a quarter of what the disk has left
-  u64 queue_bytes_max = u64(64) << 20;     // of copies that wait to be written
+  std::filesystem::path folder;         // empty: none
+  u64 bytes_max = u64(8) << 30;         // and never more than a quarter of what the disk has left
+  u64 queue_bytes_max = u64(64) << 20;  // of copies that wait to be written
 };
 
 struct DiskPageStats {
-  u64 pages = 0, bytes = 0;  // in the folder
+  u64 pages = 0, bytes = 0;                            // in the folder
   u64 read = 0, written = 0, damaged = 0, failed = 0;  // pages; failed: could not be written
 };
 
@@ -50,8 +50,8 @@ class DiskPages final : public PageStore {
   [[nodiscard]] bool has(const PageName& name) const override;
   void offer(const PageName& name, u32 page) override;
 
-  // Reads files into pages that belong to nobody else until `done` is called, on the store's thread,
-  // with how many of the first are good.
+  // Reads files into pages that belong to nobody else until `done` is called, on the store's
+  // thread, with how many of the first are good.
   using Done = std::function<void(u32 good)>;
   void read(std::vector<PageName> names, std::vector<u32> pages, Done done);
   // Writes a page at once, on the caller's thread. False: it cannot be kept.

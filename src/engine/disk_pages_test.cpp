@@ -5,6 +5,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <csignal>
 #include <filesystem>
 #include <fstream>
@@ -57,10 +58,10 @@ class DiskPagesTest : public ::testing::Test {
 
   static constexpr u32 kPages = 8;
   fs::path folder_;
-  std::vector<u8> memory_[kPages] = {
-      std::vector<u8>(kBytes), std::vector<u8>(kBytes), std::vector<u8>(kBytes),
-      std::vector<u8>(kBytes), std::vector<u8>(kBytes), std::vector<u8>(kBytes),
-      std::vector<u8>(kBytes), std::vector<u8>(kBytes)};
+  std::vector<u8> memory_[kPages] = {std::vector<u8>(kBytes), std::vector<u8>(kBytes),
+                                     std::vector<u8>(kBytes), std::vector<u8>(kBytes),
+                                     std::vector<u8>(kBytes), std::vector<u8>(kBytes),
+                                     std::vector<u8>(kBytes), std::vector<u8>(kBytes)};
 };
 
 TEST_F(DiskPagesTest, NamesDifferWhereverTheTextDoes) {
@@ -108,11 +109,11 @@ TEST_F(DiskPagesTest, WhatIsDamagedIsRemoved) {
     file.put(char(byte ^ 4));
   };
   const std::vector<std::function<void()>> harms = {
-      [&] { flip(0); },                // magic
-      [&] { flip(9); },                // name
-      [&] { flip(41); },               // length
-      [&] { flip(50); },               // checksum
-      [&] { flip(kHeader); },          // data
+      [&] { flip(0); },        // magic
+      [&] { flip(9); },        // name
+      [&] { flip(41); },       // length
+      [&] { flip(50); },       // checksum
+      [&] { flip(kHeader); },  // data
       [&] { flip(kHeader + kBytes - 1); },
       [&] { fs::resize_file(file_of(0), kHeader + kBytes - 1); },
       [&] { fs::resize_file(file_of(0), kHeader + kBytes + 1); },

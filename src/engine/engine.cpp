@@ -52,9 +52,10 @@ Result<std::unique_ptr<Engine>> Engine::open(const std::filesystem::path& path,
   e.chunk_ = std::clamp(options.chunk, 1u, std::max(1u, e.context_));
   TRY(model::BindPlan bind_plan, model::plan_binding(*e.checkpoint_, description, bind_options));
   CHECK_OK(check_memory(
-      e.host_, bind_plan.bytes + options.sequences *
-                                     (e.context_ * plan::kv_bytes_per_token(description.spec, kv) +
-                                      plan::state_bytes_per_sequence(description.spec)) +
+      e.host_,
+      bind_plan.bytes +
+          options.sequences * (e.context_ * plan::kv_bytes_per_token(description.spec, kv) +
+                               plan::state_bytes_per_sequence(description.spec)) +
           options.states_kept * plan::state_bytes_per_sequence(description.spec)));
   e.load_timings_.open = watch.lap();
 

@@ -35,7 +35,7 @@ struct EngineOptions {
   u32 chunk = 512;     // tokens of a prompt that are computed together; no part of any result
   u32 logit_rows = 1;  // logits that one pass can give (for score())
   u32 sequences = 1;
-  u32 states_kept = 0;  // copies of a sequence's states, of models that have them (Scheduler)
+  u32 states_kept = 0;     // copies of a sequence's states, of models that have them (Scheduler)
   PackOptions packs = {};  // packed weights kept on disk; without a folder: none
   Progress* progress = nullptr;
 };

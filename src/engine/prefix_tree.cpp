@@ -142,7 +142,8 @@ std::optional<u32> PrefixTree::insert(const std::string& key, Tokens tokens, u32
     node = child;
   }
   // A tail that knows more than this text ends elsewhere.
-  const bool ends_here = end == tokens.size() && (end - 1) % kPageTokens + 1 == node->tokens().size();
+  const bool ends_here =
+      end == tokens.size() && (end - 1) % kPageTokens + 1 == node->tokens().size();
   return state && ends_here ? take_state(*node) : std::nullopt;
 }
 

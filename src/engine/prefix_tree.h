@@ -46,7 +46,7 @@ class PrefixTree {
     std::vector<u32> pages;      // whole ones, in order
     std::optional<u32> partial;  // a page of which the first `partial_tokens` go on from there
     u32 partial_tokens = 0;
-    std::optional<u32> state;  // to go on with
+    std::optional<u32> state;                // to go on with
     u32 idle = 0;                            // how many of `pages` no sequence uses
     u32 parted_at = 0;                       // tokens that the nearest cached text has in common
     std::vector<text::TokenId> cached_next;  // how that text goes on, a few tokens
@@ -60,8 +60,8 @@ class PrefixTree {
 
   // Keeps the whole pages of the sequence, whose computed tokens these are; where they are known
   // already, the sequence gets the known page in place of its own. `tail`: the last page, too, even
-  // if it is not full; then nothing may be computed into it any more. `state`: returns where to copy
-  // the sequence's states to, at once; nothing where that is not wanted.
+  // if it is not full; then nothing may be computed into it any more. `state`: returns where to
+  // copy the sequence's states to, at once; nothing where that is not wanted.
   std::optional<u32> insert(const std::string& key, Tokens tokens, u32 sequence, bool tail,
                             bool state);
 
@@ -95,7 +95,7 @@ class PrefixTree {
     u32 page = 0, depth = 0;   // depth: pages before it
     u32 uses = 1;
     f64 value = 0;
-    u64 used = 0;   // when last, in calls
+    u64 used = 0;  // when last, in calls
     std::optional<u32> state;
     PageName name;  // of a root and a whole page, if there is a store
     Children children;

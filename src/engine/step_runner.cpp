@@ -6,7 +6,7 @@
 namespace orrery::engine {
 namespace {
 
-constexpr u32 kShownTokens = 16;     // of a text around the place where two part
+constexpr u32 kShownTokens = 16;  // of a text around the place where two part
 // What the end of a program may last for the sake of the next start.
 constexpr f64 kSaveSecondsMax = 10;
 constexpr f64 kRunSecondsNew = 0.1;  // share of a new one in the mean of run_seconds()
@@ -93,7 +93,8 @@ void StepRunner::take(std::unique_ptr<LiveRequest> request) {
 bool StepRunner::load(Live& live) {
   const Job& job = live.job;
   PrefixTree::Stored stored = schedule_.stored(job);
-  Load load{.ticket = job.id, .first = stored.first, .pages = schedule_.borrow(stored.names.size())};
+  Load load{
+      .ticket = job.id, .first = stored.first, .pages = schedule_.borrow(stored.names.size())};
   if (load.pages.empty()) return false;
   stored.names.resize(load.pages.size());
   load.cache_key = job.cache_key;

@@ -83,25 +83,25 @@ void run_head(const Step& step, u32 layer, const DeltaNet& d, const Run& run, u3
       normalize(row + key_head * d.key_dim, d.key_dim, 1 / std::sqrt(f32(d.key_dim)),
                 q + i * d.key_dim);
       normalize(row + d.key_size() + key_head * d.key_dim, d.key_dim, 1, k + i * d.key_dim);
-      const f32 step_size = softplus(s.delta_step[t * d.value_heads + head] +
-                                     w.vector(Role::kDeltaStepBias)[head]);
+      const f32 step_size =
+          softplus(s.delta_step[t * d.value_heads + head] + w.vector(Role::kDeltaStepBias)[head]);
       decay[i] = std::exp(w.vector(Role::kDeltaRate)[head] * step_size);
       beta[i] = sigmoid(s.delta_beta[t * d.value_heads + head]);
     }
     f32* out = s.attended + u64(first) * values + head * d.value_dim;
-    step.kernels.delta({.tokens = count,
-                        .key_dim = d.key_dim,
-                        .value_dim = d.value_dim,
-                        .q = q,
-                        .k = k,
-                        .v = s.convolved + u64(first) * channels + 2 * d.key_size() +
-                             head * d.value_dim,
-                        .v_stride = channels,
-                        .decay = decay,
-                        .beta = beta,
-                        .state = state,
-                        .out = out,
-                        .out_stride = values});
+    step.kernels.delta(
+        {.tokens = count,
+         .key_dim = d.key_dim,
+         .value_dim = d.value_dim,
+         .q = q,
+         .k = k,
+         .v = s.convolved + u64(first) * channels + 2 * d.key_size() + head * d.value_dim,
+         .v_stride = channels,
+         .decay = decay,
+         .beta = beta,
+         .state = state,
+         .out = out,
+         .out_stride = values});
     for (u32 i = 0; i < count; ++i, out += values) {
       norm_in_place(step, out, w.vector(Role::kDeltaNorm), d.value_dim, step.model.spec.norm_eps);
       const f32* gate = s.gate + u64(first + i) * values + head * d.value_dim;

@@ -79,7 +79,8 @@ class KvCache {
     return reinterpret_cast<f32*>(
         row(sequence, position, layer, kPageTokens * (l.latent + l.rotary), l.index));
   }
-  // Copies a sequence's states to a kept one, and back: the only way to go on from an earlier place.
+  // Copies a sequence's states to a kept one, and back: the only way to go on from an earlier
+  // place.
   [[nodiscard]] u32 states_kept() const { return states_kept_; }
   void save_states(u32 sequence, u32 kept);
   void load_states(u32 kept, u32 sequence);

@@ -15,7 +15,7 @@ inline constexpr u8 kCodeOffset = 128;
 
 struct CodeTable {
   alignas(16) u8 value[16];
-  alignas(16) u8 low[16];   // nibbles of the value
+  alignas(16) u8 low[16];  // nibbles of the value
   alignas(16) u8 high[16];
 };
 
@@ -30,8 +30,8 @@ constexpr CodeTable code_table(const std::array<i8, 16>& values) {
 }
 
 // IQ4_NL and IQ4_XS.
-inline constexpr CodeTable kIq4Codes = code_table(
-    {-127, -104, -83, -65, -49, -35, -22, -10, 1, 13, 25, 38, 53, 69, 89, 113});
+inline constexpr CodeTable kIq4Codes =
+    code_table({-127, -104, -83, -65, -49, -35, -22, -10, 1, 13, 25, 38, 53, 69, 89, 113});
 // OCP's FP4 (e2m1), doubled.
 inline constexpr CodeTable kE2m1Codes =
     code_table({0, 1, 2, 3, 4, 6, 8, 12, 0, -1, -2, -3, -4, -6, -8, -12});

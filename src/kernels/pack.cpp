@@ -43,7 +43,8 @@ const CodeTable* code_table(Layout layout) {
 template <typename Block>
 void count_codes(const CodeTable& table, Block (&rows)[kPanelRows]) {
   u8 codes[256] = {};
-  for (u32 code = 16; code-- > 0;) codes[table.value[code]] = u8(code);  // the first of equal values
+  for (u32 code = 16; code-- > 0;)
+    codes[table.value[code]] = u8(code);  // the first of equal values
   for (Block& row : rows)
     for (u8& q : row.q) q = codes[q];
 }

@@ -55,10 +55,10 @@ const std::vector<TestedRung>& rungs() {
 }
 
 constexpr Format kPackedFormats[] = {
-    Format::kF32,   Format::kF16,    Format::kBF16,  Format::kQ4_0,   Format::kQ4_1,
-    Format::kQ8_0,  Format::kQ5_1,   Format::kQ4_K,  Format::kQ5_K,   Format::kQ6_K,
-    Format::kQ3_K,  Format::kQ2_K,   Format::kQ5_0,  Format::kIQ4_NL, Format::kIQ4_XS,
-    Format::kMXFP4, Format::kIQ1_S,  Format::kIQ2_XS, Format::kIQ3_S, Format::kTQ2_0};
+    Format::kF32,   Format::kF16,   Format::kBF16,   Format::kQ4_0,   Format::kQ4_1,
+    Format::kQ8_0,  Format::kQ5_1,  Format::kQ4_K,   Format::kQ5_K,   Format::kQ6_K,
+    Format::kQ3_K,  Format::kQ2_K,  Format::kQ5_0,   Format::kIQ4_NL, Format::kIQ4_XS,
+    Format::kMXFP4, Format::kIQ1_S, Format::kIQ2_XS, Format::kIQ3_S,  Format::kTQ2_0};
 
 class EveryLayout : public testing::TestWithParam<Format> {};
 INSTANTIATE_TEST_SUITE_P(Rungs, EveryLayout, testing::ValuesIn(kPackedFormats),

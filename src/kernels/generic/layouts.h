@@ -18,7 +18,7 @@ struct LayoutTraits {
   bool min;
   u32 sub_block;  // S: values of K under one integer scale, as the kernel takes them
   const CodeTable* table = nullptr;  // of the values that the bits count
-  bool brain_scale = false;   // E: d is bf16
+  bool brain_scale = false;          // E: d is bf16
 };
 
 constexpr LayoutTraits traits(Layout layout) {
