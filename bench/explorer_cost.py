@@ -17,7 +17,6 @@ viewer <= 0.3 %.
 
 import argparse
 import json
-import os
 import pathlib
 import random
 import re
@@ -58,8 +57,8 @@ class Server:
         return json.load(urllib.request.urlopen(request, timeout=120))
 
     def cpu_seconds(self):
-        fields = pathlib.Path(f"/proc/{self.process.pid}/stat").read_text().rsplit(")")[1].split()
-        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+        threads = pathlib.Path(f"/proc/{self.process.pid}/task").glob("*/schedstat")
+        return sum(int(one.read_text().split()[0]) for one in threads) / 1e9
 
     def api_seconds(self, tokens):
         begin = time.perf_counter()

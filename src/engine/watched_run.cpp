@@ -166,12 +166,17 @@ Result<void> WatchedRun::advance_checked(const WatchOptions& options, const OnSt
   }
   const bool decoding = open_tokens == 1 && computed_ >= prompt_count_;
   state_ = decoding ? RunState::kRunning : RunState::kPrefill;
-  const PassWants pass_wants = wants(options, decoding);
+  PassWants pass_wants = wants(options, decoding);
   const bool all_rows = request_.prompt_logprobs && computed_ < prompt_count_;
   u32 count = std::min({open_tokens, kChunk, engine_->scratch().tokens_max,
                         watcher_->tokens_max(pass_wants, all_rows)});
   if (all_rows) count = std::min(count, engine_->scratch().logit_rows_max);
   fill_batch(count, all_rows);
+  // Attention is told of tokens that give logits; in the middle of a prompt the last one does not.
+  if (!batch_.tokens.back().logits) {
+    pass_wants.attention = false;
+    stat_layer_.reset();
+  }
   const auto start = Clock::now();
   CHECK_OK(watcher_->pass(batch_, pass_wants, seen_));
   const auto watching = Clock::now();

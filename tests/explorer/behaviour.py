@@ -127,6 +127,17 @@ def branches(server):
     expect(viewer.state(forked["run"])["parent"] == run, "who its parent is")
 
 
+def long_prompts(server):
+    """Prompts of several chunks, with everything watched, on a server that has seen nothing yet."""
+    names = [c["name"] for c in server.get("/explorer/catalog").json()["channels"]]
+    for length in (63, 64, 65, 129, 200):
+        viewer = Viewer(server)
+        viewer.post("subscribe", {"channels": names, "heads": [{"layer": 0, "head": 0}]})
+        _, frames = viewer.run(**greedy(tokens=(IDS * 25)[:length], tokens_max=3))
+        expect(text_of(frames)[:length] == (IDS * 25)[:length], f"a prompt of {length}")
+    server.check_alive()
+
+
 def oldest_goes_first(server):
     """Room in the cache is made by the run that began first, whosever it is."""
     viewers, runs = [Viewer(server), Viewer(server)], []
@@ -298,6 +309,7 @@ def tests(server, moe):
     yield "the sampler's chain, from its own numbers", lambda: chain(server)
     yield "pause, step, resume", lambda: pause_step_resume(server)
     yield "branches", lambda: branches(server)
+    yield "prompts of several chunks", lambda: long_prompts(server)
     yield "the oldest run gives way", lambda: oldest_goes_first(server)
     yield "resume by sequence number", lambda: resume_by_sequence(server)
     yield "streams that open at any moment", lambda: streams_at_any_moment(server)

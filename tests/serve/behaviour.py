@@ -445,6 +445,6 @@ def tests(server):
     for test in (models_and_names, same_as_generate, stream_equals_whole, seeds, greedy_in_company,
                  stops, lengths, biases, logprobs, echo, token_prompts, round_trip, control_tokens,
                  does_not_fit, warnings, timings, prefixes, prefixes_on_disk, metrics,
-                 heads, chunked_request,
-                 own_pages, keys, refuses_to_start, drains, drain_ends, queue_full, quiet_log):
+                 heads, chunked_request, own_pages, keys, refuses_to_start, drains, drain_ends,
+                 queue_full, quiet_log):
         yield test.__doc__, lambda t=test: t(server)

@@ -1,7 +1,7 @@
 # shellcheck shell=bash
 # The peer that `./dev bench peer` and `./dev bench serve` measure against: llama.cpp, from
-# the source package that its
-# Python binding publishes, built as that project advises, into .cache/peer/.
+# the source package that its Python binding publishes, built as that project advises, into
+# .cache/peer/.
 
 peer_package=llama-cpp-python==0.3.36
 peer_dir=.cache/peer

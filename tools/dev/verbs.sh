@@ -202,11 +202,23 @@ verb_serve() { # [ARGUMENTS of orrery serve]
   plain build/release/orrery serve "$@"
 }
 
-verb_demo_models() { # [KIND...]
+verb_demo_models() { # [KIND...]; without: both that somebody who looks around wants
+  local kinds=() kind trained=0
+  if [[ $# == 0 ]]; then set -- 1b-Q4_K_M demo-moe; fi
+  for kind in "$@"; do
+    if [[ $kind == demo-moe ]]; then trained=1; else kinds+=("$kind"); fi
+  done
   need_packages build
-  need_python tools/dev/requirements-demo.txt
-  fetch_model
-  plain .venv/bin/python tools/demo_models.py "$@"
+  if ((${#kinds[@]})); then
+    need_python tools/dev/requirements-demo.txt
+    fetch_model
+    plain .venv/bin/python tools/demo_models.py "${kinds[@]}"
+  fi
+  if ((trained)); then
+    need_packages demo
+    need_python tools/dev/requirements-train.txt
+    plain .venv/bin/python tools/train_demo_moe.py
+  fi
 }
 
 verb_pictures() { # [--kinds light,dark,narrow]
