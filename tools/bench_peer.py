@@ -7,11 +7,15 @@ with the machine's own limits (probes) right before and after, and takes shares 
 the round. Printed are medians of those, and whether each line of the table is reached. The peer is
 the better of its two ways to hold the weights (--repack 1 and 0).
 
-bench_peer.py [--rounds N] [--only WORD]... [--no-write]     writes docs/performance.md
+It takes about an hour of a machine that does nothing else. What was measured is kept in
+build/bench_peer, so that --resume goes on after a break instead of measuring it again.
+
+bench_peer.py [--rounds N] [--only WORD]... [--resume] [--no-write]     writes docs/performance.md
 """
 
 import argparse
 import dataclasses
+import hashlib
 import json
 import os
 import pathlib
@@ -27,6 +31,7 @@ MODELS = CACHE / "orrery/models"
 ORRERY = ROOT / "build/release/orrery"
 PEER = ROOT / ".cache/peer/build/bin/llama-bench"
 PEER_AVX2 = ROOT / ".cache/peer/build-avx2/bin/llama-bench"
+KEPT = ROOT / "build/bench_peer"
 PAGE = ROOT / "docs/performance.md"
 BEGIN, END = "<!-- bench peer: begin -->", "<!-- bench peer: end -->"
 SMOL, B1, B8 = "SmolLM2-135M-Instruct.Q4_1", "syn-1b", "syn-8b"
@@ -130,7 +135,20 @@ def play(run, options):
     if run.against:
         peer = PEER_AVX2 if run.isa == "avx2" and PEER_AVX2.exists() else options.peer
         command += ["--against", f"llama-bench={peer}"]
-    return run_json(command, **({"ORRERY_ISA": run.isa} if run.isa else {}))
+    return kept(command, options, **({"ORRERY_ISA": run.isa} if run.isa else {}))
+
+
+def kept(command, options, **environment):
+    """The answer of the command; with --resume of an earlier run of the same program, if any."""
+    program = ORRERY.stat()
+    key = json.dumps([command, environment, program.st_size, program.st_mtime])
+    place = KEPT / f"{hashlib.sha256(key.encode()).hexdigest()[:16]}.json"
+    if options.resume and place.exists():
+        return json.loads(place.read_text(encoding="utf-8"))
+    answer = run_json(command, **environment)
+    KEPT.mkdir(parents=True, exist_ok=True)
+    place.write_text(json.dumps(answer), encoding="utf-8")
+    return answer
 
 
 def paired(row, other, turn):
@@ -264,6 +282,7 @@ def main():
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--only", action="append", help="lines with these words: WORK MODEL TEST")
     parser.add_argument("--peer", type=pathlib.Path, default=PEER, help="another llama-bench")
+    parser.add_argument("--resume", action="store_true", help="take what was measured already")
     parser.add_argument("--no-write", action="store_true", help="leave docs/performance.md alone")
     options = parser.parse_args()
 
