@@ -306,9 +306,8 @@ asio::awaitable<void> Connection::linger() {
   socket_.shutdown(Tcp::socket::shutdown_send, error);
   if (error) co_return;
   arm(kLingerSeconds);
-  std::string waste(64 << 10, '\0');
   for (u64 total = 0; total < kLingerBytes;) {
-    auto [failed, bytes] = co_await socket_.async_read_some(asio::buffer(waste), kTuple);
+    auto [failed, bytes] = co_await socket_.async_read_some(asio::buffer(hall_.waste), kTuple);
     if (failed) co_return;
     total += bytes;
   }

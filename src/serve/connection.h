@@ -4,6 +4,7 @@
 // runs on the IO thread, but for the Exchange, whose calls are posted to it.
 #pragma once
 
+#include <array>
 #include <atomic>
 #include <boost/asio/awaitable.hpp>
 #include <boost/asio/io_context.hpp>
@@ -50,10 +51,11 @@ struct Hall {
   const Guard guard;
   Handler& handler;
   std::unordered_set<Connection*> connections;
-  u64 bodies_bytes = 0;    // that requests being read may still take
-  bool closing = false;    // no further request of a connection is read
-  ServerStats stats;       // of the IO thread
-  asio::io_context io{1};  // after what its coroutines use while they are taken down
+  u64 bodies_bytes = 0;            // that requests being read may still take
+  bool closing = false;            // no further request of a connection is read
+  ServerStats stats;               // of the IO thread
+  std::array<char, 65'536> waste;  // where all put what nobody wants to know
+  asio::io_context io{1};          // after what its coroutines use while they are taken down
   asio::thread_pool workers{1};
   Calls calls{io};  // hold answers, whose timers need `io`
 };
