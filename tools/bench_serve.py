@@ -186,7 +186,8 @@ def lines_of(rounds, gaps, prefix, options):
 
 def page(rows, rounds, options, cpu):
     out = ["![Generated tokens a second and time to the first token, for each number of clients]"
-           "(pictures/serving.svg)", "", f"`./dev bench serve`, {time.strftime('%Y-%m-%d')}, {cpu}, {os.cpu_count()} threads, "
+           "(pictures/serving.svg)", "",
+           f"`./dev bench serve`, {time.strftime('%Y-%m-%d')}, {cpu}, {os.cpu_count()} threads, "
            f"SmolLM2-135M-Instruct Q4_1, {options.rounds} rounds in turns, prompts of {WORDS} "
            f"words, {TOKENS} tokens each. Medians; in brackets the least and the most of the "
            f"rounds.", "", "| what | must reach | found | |", "|---|---|---|---|"]
