@@ -73,20 +73,17 @@ verb_bench() { # [peer|serve|soak|model|tokenizer|NAME] [ARGUMENTS]
       build_peer
       plain .venv/bin/python tools/bench_peer.py "$@"
       ;;
-    serve)
+    serve | soak)
+      local script=soak
       need_packages test
       need_python tools/dev/requirements-serve.txt
       build_preset release orrery
       fetch_model
-      build_peer
-      plain .venv/bin/python tools/bench_serve.py "$@"
-      ;;
-    soak)
-      need_packages test
-      need_python tools/dev/requirements-serve.txt
-      build_preset release orrery
-      fetch_model
-      plain .venv/bin/python tools/soak.py "$@"
+      if [[ $what == serve ]]; then
+        script=bench_serve
+        build_peer
+      fi
+      plain .venv/bin/python "tools/$script.py" "$@"
       ;;
     tokenizer)
       prepare_tokenizers
